@@ -1,0 +1,3 @@
+"""Image restoration and enhancement training. Importing the package imports nothing else."""
+
+__version__ = '2.0.0'

@@ -1,0 +1,34 @@
+"""Hue, saturation and value. For masks and metrics: the hue of a nearly grey pixel has no useful gradient."""
+
+import torch
+from torch import Tensor
+
+from basicsr.color.rgb import as_image
+
+# Far below the first 8-bit step (1 / 255): saturation is exact for every image that 8 or 16 bits can hold.
+_DARKEST = 1e-6
+
+
+def rgb_to_hsv(x: Tensor) -> Tensor:
+    """sRGB in [0, 1], (..., 3, H, W) -> hue, saturation, value in [0, 1], same shape.
+
+    The hue is in turns: red 0, green 1/3, blue 2/3; grey has hue 0.
+    """
+    x = as_image(x)
+    r, g, b = x.unbind(-3)
+    value = x.amax(-3)
+    spread = value - x.amin(-3)
+
+    # Smith, "Color gamut transform pairs" (SIGGRAPH 1978): position on the hexagon, in sixths of a turn.
+    divisor = torch.where(spread > 0, spread, 1.0)
+    from_green_or_blue = torch.where(g == value, 2 + (b - r) / divisor, 4 + (r - g) / divisor)
+    sixths = torch.where(r == value, (g - b) / divisor, from_green_or_blue)
+    return torch.stack([(sixths / 6) % 1, saturation(x), value], dim=-3)
+
+
+def saturation(x: Tensor) -> Tensor:
+    """sRGB in [0, 1], (..., 3, H, W) -> HSV saturation (max - min) / max in [0, 1], (..., H, W); 0 where max <= 0."""
+    x = as_image(x)
+    value = x.amax(-3)
+    ratio = (value - x.amin(-3)) / value.clamp(min=_DARKEST)
+    return torch.where(value > _DARKEST, ratio, 0.0)

@@ -1,0 +1,141 @@
+"""The sections of an option file: every key, its type, default and meaning. `docs/options.md` is generated from here."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from basicsr.utils.schema import Bool, Count, Float, Int, RootPath, Section, Str
+
+
+def _key(default: Any, description: str, **constraints: Any) -> Any:
+    return Field(default, description=description, **constraints)
+
+
+class DistOptions(Section):
+    """Distributed training."""
+
+    backend: Literal['nccl', 'gloo'] | None = _key(None, 'communication backend; by default nccl where there is a GPU')
+    port: Int | None = _key(None, 'port of the first node, for `--launcher slurm`')
+
+
+class PathOptions(Section):
+    """Files a run starts from, and folders it writes to. Relative paths start at the project root."""
+
+    pretrain_network_g: RootPath | None = _key(None, 'weights to start `net_g` from')
+    param_key_g: Str | None = _key(
+        'auto',
+        'key of the weights in that file; `auto` takes `params_ema` if present, else `params`, else the file itself; '
+        '`~` takes the file itself',
+    )
+    strict_load_g: Bool = _key(True, 'false: load what fits and list the rest')
+    resume_state: RootPath | None = _key(None, 'training state (`.state`) to continue from, for `train.mode: resume`')
+    ignore_resume_networks: list[Str] = _key([], 'networks that keep their `pretrain_network_*` weights on resume')
+    experiments_root: RootPath = _key('experiments', 'folder of the run folders; `<name>` is appended')
+    tb_root: RootPath = _key('tb_logger', 'folder of the TensorBoard files; `<name>` is appended')
+    results_root: RootPath = _key('results', 'folder of the test results; `<name>` is appended')
+
+
+class GradClipOptions(Section):
+    """Gradient clipping. The norm before clipping is logged as `grad/norm` whatever the type."""
+
+    type: Literal['none', 'norm', 'value'] = _key(
+        'norm', 'clip the norm of the whole gradient, each element, or nothing'
+    )
+    max_norm: Float | None = _key(None, 'largest norm, for `type: norm`', gt=0)
+    max_value: Float | None = _key(None, 'largest absolute value of an element, for `type: value`', gt=0)
+
+    @model_validator(mode='after')
+    def _has_its_limit(self):
+        wanted = {'none': None, 'norm': 'max_norm', 'value': 'max_value'}[self.type]
+        for name in ('max_norm', 'max_value'):
+            if (getattr(self, name) is not None) != (name == wanted):
+                verb = 'needs' if name == wanted else 'takes no'
+                raise ValueError(f'`type: {self.type}` {verb} `{name}`')
+        return self
+
+
+class TrainOptions(Section):
+    """Training."""
+
+    mode: Literal['scratch', 'resume', 'finetune'] | None = _key(
+        None,
+        '`scratch`: random weights. `resume`: continue this run, or `path.resume_state`. `finetune`: weights from '
+        '`path.pretrain_network_g`, everything else fresh. Without it: resume if `path.resume_state` is given, else finetune if '
+        '`path.pretrain_network_g` is given, else scratch',
+    )
+    total_iter: Int = _key(..., 'number of iterations', gt=0)
+    warmup_iter: Int = _key(-1, 'iterations over which the learning rate rises linearly to its value; -1 for none')
+    losses: list = _key(..., 'the objective: a list of terms, each with a `type`; see docs/losses.md')
+    optim_g: dict = _key(..., '`type`: any optimizer of torch.optim; the other keys are its arguments')
+    scheduler: dict = _key({'type': 'Constant'}, 'learning rate schedule: `type` and its arguments')
+    grad_clip: GradClipOptions | None = _key(
+        None, 'gradient clipping; by default norm 0.01 for ImageRestorationModel, as NAFNet, and none for SRModel'
+    )
+    ema_decay: Float = _key(0.0, 'decay of the exponential moving average of the weights; 0 for none', ge=0, lt=1)
+
+
+class ValOptions(Section):
+    """Validation during training, and the metrics of `test.py`."""
+
+    val_freq: Int | None = _key(None, 'validate every so many iterations, and after the last; `~` for never', gt=0)
+    save_img: Bool = _key(False, 'write the output pictures')
+    suffix: Str | None = _key(None, '`test.py`: ending of the picture names; by default the name of the run')
+    metrics: dict[str, dict] | None = _key(None, 'label -> metric: `type` and its arguments; `better: higher|lower`')
+    pbar: Bool = _key(True, 'show a progress bar on a terminal')
+    use_image: Bool = _key(
+        True, 'measure the 8-bit picture that is saved; false measures the float output, not clamped'
+    )
+
+
+class LoggerOptions(Section):
+    """What is logged, and how often."""
+
+    print_freq: Int = _key(100, 'log every so many iterations; logged values are means since the last line', gt=0)
+    save_checkpoint_freq: Int = _key(
+        5000, 'save weights and training state every so many iterations, and at the end', gt=0
+    )
+    use_tb_logger: Bool = _key(True, 'write TensorBoard files')
+
+
+class RunOptions(Section):
+    """The top level of an option file."""
+
+    name: Str | None = _key(None, 'name of the run and of its folder; by default the name of the option file')
+    model_type: Str = _key(..., 'name of a registered model: ImageRestorationModel, SRModel')
+    scale: Int = _key(1, 'size of the target over the size of the input', ge=1)
+    num_gpu: Count | Literal['auto'] = _key('auto', '0: train on the CPU; otherwise the GPU that is there')
+    manual_seed: Int | None = _key(None, 'seed of the run; drawn and noted in `resolved.yml` when not given', ge=0)
+    deterministic: Bool = _key(False, 'use deterministic algorithms only, for bit-equal runs on a GPU')
+    find_unused_parameters: Bool = _key(False, 'argument of DistributedDataParallel')
+    network_g: dict = _key(..., 'the network: `type` and its arguments')
+    datasets: dict[str, dict] = _key(
+        ..., '`train`, and any number of sets whose key starts with `val` (for test.py: any key)'
+    )
+    path: dict = _key({}, 'see below')
+    train: dict | None = _key(None, 'see below')
+    val: dict | None = _key(None, 'see below')
+    logger: dict = _key({}, 'see below')
+    dist_params: dict = _key({}, 'see below')
+
+
+class LoaderOptions(Section):
+    """Keys of every dataset, beside those of its type."""
+
+    name: Str | None = _key(None, 'name shown in logs, folders and TensorBoard; by default the key of the set')
+    type: Str = _key(..., 'name of a registered dataset')
+    batch_size_per_gpu: Int = _key(1, 'pairs per iteration and GPU (training)', gt=0)
+    num_worker_per_gpu: Int = _key(0, 'processes that read images, per GPU; 0 reads in the training process', ge=0)
+    pin_memory: Bool = _key(False, 'page-locked memory, for faster copies to a GPU')
+
+
+class TermOptions(Section):
+    """Keys of every entry of `train.losses`, beside the arguments of its type."""
+
+    type: Str = _key(..., 'name of a registered loss')
+    name: Str | None = _key(
+        None, 'name of the term in logs (`l_<name>`); by default derived from the type', pattern=r'^[A-Za-z0-9_-]+$'
+    )
+    loss_weight: Float | dict[Int, Float] = _key(
+        1.0, 'weight of the term: a number, or `{iteration: weight}`, linear between the points and constant outside'
+    )
+    outputs: Literal['all', 'last'] = _key('all', 'which outputs the term sees when the network returns several')
