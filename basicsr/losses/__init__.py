@@ -1,0 +1,33 @@
+"""Loss terms by family. The imports below are the inventory."""
+
+from basicsr.losses.color_loss import ChromaLoss, LabABLoss
+from basicsr.losses.objective import Objective, Term, build_objective
+from basicsr.losses.perceptual_loss import PerceptualLoss
+from basicsr.losses.pixel_loss import CharbonnierLoss, L1Loss, MSELoss, PSNRLoss, WeightedTVLoss
+from basicsr.losses.ssim_loss import SSIMLoss
+from basicsr.utils.logger import get_root_logger
+from basicsr.utils.registry import LOSS_REGISTRY
+
+__all__ = [
+    'CharbonnierLoss',
+    'ChromaLoss',
+    'L1Loss',
+    'LabABLoss',
+    'MSELoss',
+    'Objective',
+    'PSNRLoss',
+    'PerceptualLoss',
+    'SSIMLoss',
+    'Term',
+    'WeightedTVLoss',
+    'build_loss',
+    'build_objective',
+]
+
+
+def build_loss(opt: dict):
+    """Build the loss that `type` names; the other keys are its arguments. For models that hold losses of their own."""
+    arguments = dict(opt)
+    loss = LOSS_REGISTRY.get(arguments.pop('type'))(**arguments)
+    get_root_logger().info(f'Loss [{type(loss).__name__}] is created.')
+    return loss

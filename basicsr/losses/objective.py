@@ -1,0 +1,162 @@
+"""The objective: the list of terms under `train.losses`, weighed, added up, and reported one by one."""
+
+import bisect
+import inspect
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from basicsr.utils.errors import OptionError, UserError
+from basicsr.utils.registry import LOSS_REGISTRY
+
+Weight = float | dict[int, float]
+
+
+class Term(nn.Module):
+    """One entry of the list.
+
+    Args:
+        name: the term is logged as `l_<name>`.
+        loss: takes (pred, target), or pred alone; returns a scalar tensor, a dict of such, or BasicSR's (perceptual, style) tuple.
+        weight: a number, or `{iteration: weight}`, linear between the points and constant outside.
+        outputs: `all`: add up over all outputs of the network; `last`: look at the last one only.
+    """
+
+    def __init__(self, name: str, loss: nn.Module, weight: Weight = 1.0, outputs: str = 'all') -> None:
+        super().__init__()
+        self.name = name
+        self.loss = loss
+        self.weight = dict(sorted(weight.items())) if isinstance(weight, dict) else float(weight)
+        self.outputs = outputs
+        self._takes_target = _takes_target(loss)
+
+    def weight_at(self, current_iter: int) -> float:
+        """Return the weight at an iteration."""
+        if not isinstance(self.weight, dict):
+            return self.weight
+        points = list(self.weight)
+        right = bisect.bisect_right(points, current_iter)
+        if right == 0 or right == len(points):
+            return self.weight[points[max(right - 1, 0)]]
+        start, end = points[right - 1], points[right]
+        part = (current_iter - start) / (end - start)
+        return self.weight[start] + part * (self.weight[end] - self.weight[start])
+
+    def forward(self, pred: torch.Tensor, target: torch.Tensor):
+        """Return what the loss returns, times the weight at the first iteration; for code that calls `cri_pix(output, gt)`."""
+        weight = self.weight_at(1)
+        value = self._call(pred, target)
+        if isinstance(value, tuple):
+            return tuple(part if part is None else part * weight for part in value)
+        return {k: v * weight for k, v in value.items()} if isinstance(value, dict) else value * weight
+
+    def raw_values(self, preds: Sequence[torch.Tensor], target: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the unweighted values by log name: the name of the term, or `<name>_<key>` for a loss of several parts."""
+        values: dict[str, torch.Tensor] = {}
+        for pred in preds if self.outputs == 'all' else preds[-1:]:
+            for name, value in self._parts(self._call(pred, target)).items():
+                values[name] = values[name] + value if name in values else value
+        return values
+
+    def _call(self, pred: torch.Tensor, target: torch.Tensor):
+        return self.loss(pred, target) if self._takes_target else self.loss(pred)
+
+    def _parts(self, value: object) -> dict[str, torch.Tensor]:
+        if isinstance(value, tuple):  # BasicSR's PerceptualLoss
+            names = [self.name, *(f'{self.name}_{part}' for part in ('style', *range(2, len(value))))]
+            parts = {name: part for name, part in zip(names, value) if part is not None}
+        elif isinstance(value, dict):
+            parts = {f'{self.name}_{key}': part for key, part in value.items()}
+        else:
+            parts = {self.name: value}
+        for name, part in parts.items():
+            if not isinstance(part, torch.Tensor) or part.dim() > 0:
+                what = f'a tensor of shape {tuple(part.shape)}' if isinstance(part, torch.Tensor) else repr(part)
+                raise UserError(
+                    f"train.losses: '{name}' returned {what}: a term returns scalars (reduction: mean or sum)"
+                )
+        return parts
+
+
+class Objective(nn.Module):
+    """Adds up named terms and reports each of them.
+
+    Args:
+        terms: the terms, in the order of the option file.
+
+    Raises:
+        OptionError: there is no term, or two share a name.
+    """
+
+    def __init__(self, terms: Sequence[Term]) -> None:
+        super().__init__()
+        names = [term.name for term in terms]
+        if not names:
+            raise OptionError('train.losses is empty: nothing to train on')
+        twins = sorted({name for name in names if names.count(name) > 1})
+        if twins:
+            raise OptionError(
+                f'train.losses: two entries are called {", ".join(twins)}: give one of them another `name`'
+            )
+        self.terms = nn.ModuleDict({term.name: term for term in terms})
+
+    def forward(
+        self, preds: Sequence[torch.Tensor], target: torch.Tensor, current_iter: int = 1
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Evaluate the terms whose weight is not 0.
+
+        Args:
+            preds: outputs of the network, each (N, C, H, W), sRGB in [0, 1], not clamped.
+            target: (N, C, H, W).
+
+        Returns:
+            The total, and detached values for the log: `l_<name>` (weighted), `losses_raw/<name>`, `l_total`.
+        """
+        total, log = None, {}
+        # SSIM and colour differences lose their digits in half precision: losses never run under autocast.
+        with torch.autocast(target.device.type, enabled=False):
+            preds, target = [_at_least_float32(pred) for pred in preds], _at_least_float32(target)
+            for term in self.terms.values():
+                weight = term.weight_at(current_iter)
+                if weight == 0:
+                    continue
+                for name, raw in term.raw_values(preds, target).items():
+                    value = raw * weight
+                    total = value if total is None else total + value
+                    log[f'l_{name}'] = value.detach()
+                    log[f'losses_raw/{name}'] = raw.detach()
+        if total is None:
+            raise OptionError(f'train.losses: at iteration {current_iter} every term has weight 0: nothing to train on')
+        return total, log | {'l_total': total.detach()}
+
+    def weights_at(self, current_iter: int) -> dict[str, float]:
+        """Return the weight of every term at an iteration."""
+        return {name: term.weight_at(current_iter) for name, term in self.terms.items()}
+
+
+def build_objective(losses: Sequence[dict]) -> Objective:
+    """Build the objective from the checked entries of `train.losses`."""
+    return Objective([_build_term(entry) for entry in losses])
+
+
+def _build_term(entry: dict) -> Term:
+    arguments = dict(entry)
+    loss_class = LOSS_REGISTRY.get(arguments.pop('type'))
+    name, weight, outputs = (arguments.pop(key) for key in ('name', 'loss_weight', 'outputs'))
+    # The term multiplies, so that the raw value is known and the weight can follow a schedule.
+    if 'loss_weight' in inspect.signature(loss_class).parameters:
+        arguments['loss_weight'] = 1.0
+    return Term(name, loss_class(**arguments), weight, outputs)
+
+
+def _takes_target(loss: nn.Module) -> bool:
+    """False for a term that looks at the prediction alone: `forward(pred)` or `forward(pred, weight)`."""
+    parameters = list(inspect.signature(loss.forward).parameters.values())
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return True
+    return len(parameters) > 1 and parameters[1].name != 'weight'
+
+
+def _at_least_float32(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
