@@ -1,0 +1,1 @@
+"""Training tools that know tensors, optimizers and files, but nothing of images."""

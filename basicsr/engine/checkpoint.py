@@ -1,0 +1,119 @@
+"""Weights and training states on disk: written whole or not at all, read without running code."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from basicsr.utils.errors import CheckpointError
+
+
+def save_atomic(data: Any, path: str | Path) -> None:
+    """Write `data` with torch.save so that `path` is, at any moment, the old file or the complete new one.
+
+    Raises:
+        CheckpointError: the file cannot be written, or holds NaN or infinity.
+    """
+    path = Path(path)
+    name = next(nonfinite_tensors(data), None)
+    if name is not None:
+        raise CheckpointError(
+            f'{path.name} is not written: {name} holds NaN or infinity; the last checkpoint before it is good'
+        )
+    partial = path.with_name(f'{path.name}.partial.{os.getpid()}')
+    try:
+        with open(partial, 'wb') as file:
+            torch.save(data, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        partial.unlink(missing_ok=True)
+        raise CheckpointError(f'{path}: cannot be written: {error}') from error
+
+
+def nonfinite_tensors(data: Any, name: str = '') -> Iterator[str]:
+    """Yield the names of the floating-point tensors in nested containers that hold NaN or infinity."""
+    if isinstance(data, torch.Tensor):
+        if data.is_floating_point() and not torch.isfinite(data).all():
+            yield name
+    elif isinstance(data, dict | list | tuple):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from nonfinite_tensors(value, f'{name}.{key}'.lstrip('.'))
+
+
+def load_file(path: str | Path) -> Any:
+    """Read a file of torch.save onto the CPU. Never runs code that the file holds.
+
+    Raises:
+        CheckpointError: there is no such file, it is damaged, or it holds more than tensors and plain values.
+    """
+    if not Path(path).is_file():
+        raise CheckpointError(f'{path}: no such file')
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # torch raises a dozen types for damaged and foreign files
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f'{path}: is damaged, or holds more than weights: {reason}') from None
+
+
+def select_weights(data: Any, key: str | None, path: str) -> tuple[dict[str, torch.Tensor], str]:
+    """Pick the state dict out of a weights file, without `module.` prefixes.
+
+    Args:
+        key: key of the weights; `auto` takes `params_ema` if present, else `params`, else the file itself; None takes the file itself.
+
+    Returns:
+        The state dict, and what was taken: a key, or `the file itself`.
+    """
+    if not isinstance(data, dict) or not data:
+        raise CheckpointError(f'{path}: holds no weights')
+    if key == 'auto':
+        key = next((k for k in ('params_ema', 'params') if k in data), None)
+    elif key is not None and key not in data and 'params' in data:
+        key = 'params'  # BasicSR's fall-back
+    if key is not None and key not in data:
+        raise CheckpointError(f"{path}: has no key '{key}'; it has: {', '.join(map(str, list(data)[:5]))}")
+    weights = data if key is None else data[key]
+    if not isinstance(weights, dict) or not all(isinstance(v, torch.Tensor) for v in weights.values()):
+        keys = [str(k) for k, v in data.items() if isinstance(v, dict)]
+        raise CheckpointError(
+            f'{path}: holds no weights there; set param_key_g to one of: {", ".join(keys) or "nothing fits"}'
+        )
+    return {name.removeprefix('module.'): value for name, value in weights.items()}, key or 'the file itself'
+
+
+def misfits(weights: dict[str, torch.Tensor], net: torch.nn.Module) -> list[str]:
+    """Return one line per tensor that is missing, superfluous or of another shape."""
+    own = net.state_dict()
+    lines = [f'{name}: missing in the file' for name in own if name not in weights]
+    lines += [f'{name}: not in the network' for name in weights if name not in own]
+    for name in own:
+        if name in weights and own[name].shape != weights[name].shape:
+            lines.append(f'{name}: {tuple(weights[name].shape)} in the file, {tuple(own[name].shape)} in the network')
+    return lines
+
+
+def load_weights(net: torch.nn.Module, path: str, key: str | None, strict: bool) -> tuple[str, list[str]]:
+    """Load weights into `net`.
+
+    Returns:
+        What was taken (see `select_weights`), and the lines of `misfits`, empty if everything fitted.
+
+    Raises:
+        CheckpointError: nothing fits, or something does not and `strict` is true.
+    """
+    weights, taken = select_weights(load_file(path), key, path)
+    problems = misfits(weights, net)
+    own = net.state_dict()
+    fitting = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
+    if problems and (strict or not fitting):
+        shown = '\n    '.join(problems[:5] + ['...'] * (len(problems) > 5))
+        advice = '; set path.strict_load_g: false to load the rest' if fitting else ''
+        raise CheckpointError(
+            f'{path} does not fit {type(net).__name__}: {len(fitting)} of {len(own)} tensors fit{advice}\n    {shown}'
+        )
+    net.load_state_dict(fitting, strict=False)
+    return taken, problems

@@ -1,0 +1,30 @@
+"""Means of logged values over a print interval, kept on the device until somebody reads them."""
+
+import torch
+
+from basicsr.utils.dist_util import mean_over_ranks
+
+
+class RunningMean:
+    """Accumulates named scalar tensors without waiting for the device."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, torch.Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, values: dict[str, torch.Tensor]) -> None:
+        """Add one value per name."""
+        for name, value in values.items():
+            value = value.detach().float()
+            # Out of place: a caller may hold the tensor that was added first.
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def read(self) -> dict[str, float]:
+        """Return the means since the last call, over all ranks, and start anew. Waits for the device once."""
+        if not self._sums:
+            return {}
+        means = torch.stack([self._sums[name] / self._counts[name] for name in self._sums])
+        values = dict(zip(self._sums, mean_over_ranks(means).tolist()))
+        self._sums, self._counts = {}, {}
+        return values

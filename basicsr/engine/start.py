@@ -1,0 +1,190 @@
+"""Decides where a training starts."""
+
+import dataclasses
+import random
+import re
+from pathlib import Path
+
+import torch
+import yaml
+
+from basicsr.engine.checkpoint import load_file
+from basicsr.utils.dist_util import value_of_rank_0
+from basicsr.utils.errors import CheckpointError, OptionError
+from basicsr.utils.logger import get_root_logger
+from basicsr.utils.misc import seed_all
+
+# What must not change when a run is continued: its objective, its network, its data and their order.
+_SAME_ON_RESUME = (
+    ('network_g',),
+    ('scale',),
+    ('manual_seed',),
+    ('train', 'losses'),
+    ('train', 'ema_decay'),
+    ('datasets', 'train'),
+)
+# Of those, what has no influence on the result.
+_FREE_ON_RESUME = {'datasets.train.num_worker_per_gpu', 'datasets.train.pin_memory', 'datasets.train.name'}
+
+
+@dataclasses.dataclass
+class Start:
+    """Where a training starts.
+
+    Attributes:
+        mode: `scratch`, `resume` or `finetune`.
+        reason: the rule that decided, for the log.
+        state: the training state to continue from; None unless `mode` is `resume`.
+        weights: file of the network's weights, or None.
+    """
+
+    mode: str
+    reason: str
+    state: dict | None = None
+    weights: str | None = None
+
+    @property
+    def iteration(self) -> int:
+        """The last iteration that is done already."""
+        return self.state['iter'] if self.state else 0
+
+
+def decide_start(opt: dict, resolved: dict, allow_changed: bool = False) -> Start:
+    """Decide where training starts. The first rule that applies wins:
+
+    1. `--auto_resume`, and this run has a training state that can be read: resume from the newest one.
+    2. `train.mode: resume`: resume from `path.resume_state`; without one, from this run's newest state; none is an error.
+    3. `train.mode: finetune`: weights from `path.pretrain_network_g`; optimizer, schedule, EMA and iteration start afresh.
+       No weights, or a `path.resume_state` beside them, is an error.
+    4. `train.mode: scratch`: random weights; a `path.resume_state` or `path.pretrain_network_g` beside it is an error.
+    5. Without `train.mode`, as BasicSR: `path.resume_state` given: resume; `path.pretrain_network_g` given: finetune; else scratch.
+
+    A run is continued only with the objective, network and data order it was started with, unless `allow_changed`.
+
+    Raises:
+        OptionError: the options contradict each other, or were changed.
+        CheckpointError: a file cannot be read.
+    """
+    path, mode = opt['path'], opt['train']['mode']
+    if opt['auto_resume']:
+        newest = newest_state(Path(path['training_states']))
+        if newest is not None:
+            return _resume(opt, resolved, newest, '--auto_resume found', allow_changed)
+    if mode is None:
+        start = _implicit_start(opt, resolved, allow_changed)
+    elif mode == 'resume':
+        state = path['resume_state'] and Path(path['resume_state'])
+        state = state or newest_state(Path(path['training_states']))
+        if state is None:
+            raise OptionError(
+                f'train.mode: resume, but {path["training_states"]} holds no training state; '
+                'give path.resume_state, or start with mode: scratch'
+            )
+        start = _resume(opt, resolved, state, 'train.mode: resume, from', allow_changed)
+    else:
+        start = _fresh(path, mode)
+    if opt['auto_resume'] and start.state is None:
+        start.reason = f'--auto_resume found no training state of this run; {start.reason}'
+    return start
+
+
+def _fresh(path: dict, mode: str) -> Start:
+    if path['resume_state']:
+        raise OptionError(f'train.mode: {mode} starts afresh, but path.resume_state is given: remove one of them')
+    weights = path['pretrain_network_g']
+    if mode == 'finetune' and not weights:
+        raise OptionError('train.mode: finetune needs weights: give path.pretrain_network_g')
+    if mode == 'scratch' and weights:
+        raise OptionError(
+            'train.mode: scratch starts from random weights, but path.pretrain_network_g is given: remove it'
+        )
+    return Start(mode, f'train.mode: {mode}', weights=weights)
+
+
+def _implicit_start(opt: dict, resolved: dict, allow_changed: bool) -> Start:
+    path = opt['path']
+    if path['resume_state']:
+        return _resume(
+            opt, resolved, Path(path['resume_state']), 'no train.mode, and path.resume_state is given:', allow_changed
+        )
+    if path['pretrain_network_g']:
+        return Start(
+            'finetune', 'no train.mode, and path.pretrain_network_g is given', weights=path['pretrain_network_g']
+        )
+    return Start('scratch', 'no train.mode and no weights are given')
+
+
+def _resume(opt: dict, resolved: dict, state_path: Path, reason: str, allow_changed: bool) -> Start:
+    state = load_file(state_path)
+    if not isinstance(state, dict) or not {'iter', 'optimizers', 'schedulers'} <= state.keys():
+        raise CheckpointError(f'{state_path}: is no training state')
+    run = state_path.parent.parent
+    changed = [] if allow_changed else changed_options(run / 'resolved.yml', resolved)
+    if changed:
+        lines = '\n    '.join(changed)
+        raise OptionError(
+            f'{state_path}: the options were changed since this run was started:\n    {lines}\n'
+            'Take the change back, fine-tune instead (train.mode: finetune), or continue all the same with --allow_changed'
+        )
+    weights = str(run / 'models' / f'net_g_{state["iter"]}.pth')
+    if {'network_g', 'g', 'net_g'} & set(opt['path']['ignore_resume_networks']):
+        weights = opt['path']['pretrain_network_g']
+    return Start('resume', f'{reason} {state_path}', state, weights)
+
+
+def choose_seed(manual_seed: int | None, start: Start) -> int:
+    """Return the seed of the run: the one in the options, else that of the run which is continued, else a new one for all ranks."""
+    if manual_seed is not None:
+        return manual_seed
+    seed = (start.state or {}).get('manual_seed')
+    return value_of_rank_0(random.SystemRandom().randint(1, 10000)) if seed is None else seed
+
+
+def newest_state(folder: Path) -> Path | None:
+    """Return the newest training state that can be read together with its weights; name those that cannot in the log."""
+    states = [p for p in folder.glob('*.state') if re.fullmatch(r'\d+', p.stem)]
+    for state in sorted(states, key=lambda p: int(p.stem), reverse=True):
+        try:
+            load_file(state)
+            load_file(folder.parent / 'models' / f'net_g_{state.stem}.pth')
+            return state
+        except CheckpointError as error:
+            get_root_logger().warning(f'{state.name} is skipped: {error}')
+    return None
+
+
+def changed_options(old_file: Path, resolved: dict) -> list[str]:
+    """Return one line per option that decides the result and differs from those a run was started with."""
+    if not old_file.is_file():  # a run of BasicSR keeps no resolved.yml
+        return []
+    old = yaml.safe_load(old_file.read_text(encoding='utf-8'))
+    new = yaml.safe_load(yaml.safe_dump(resolved))
+    lines = []
+    for path in _SAME_ON_RESUME:
+        before, after = old, new
+        for key in path:
+            before, after = (before or {}).get(key), (after or {}).get(key)
+        if path == ('manual_seed',) and after is None:  # left open: the run's own seed goes on
+            continue
+        lines += _differences('.'.join(path), before, after)
+    return lines
+
+
+def _differences(path: str, before: object, after: object) -> list[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = dict.fromkeys([*before, *after])
+        return [line for key in keys for line in _differences(f'{path}.{key}', before.get(key), after.get(key))]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [line for i, pair in enumerate(zip(before, after)) for line in _differences(f'{path}[{i}]', *pair)]
+    return [] if before == after or path in _FREE_ON_RESUME else [f'{path}: {before!r} -> {after!r}']
+
+
+def seed_iteration(seed: int, rank: int, current_iter: int) -> None:
+    """Make what the network draws in an iteration (dropout) a function of (seed, rank, iteration)."""
+    seed_all(seed, rank, current_iter)
+
+
+def set_deterministic() -> None:
+    """Let torch use deterministic algorithms only; an operation that has none raises."""
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False

@@ -1,0 +1,199 @@
+"""Trains a network: `python basicsr/train.py -opt FILE.yml`."""
+
+import sys
+from pathlib import Path
+
+if __name__ == '__main__' and not __package__:
+    # Run as a script: `import basicsr` must find this clone, and this folder's `utils` or `data` must shadow nothing.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import datetime
+import time
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from basicsr.data import build_dataset, build_stream, build_val_loader
+from basicsr.engine.run import Run
+from basicsr.engine.start import Start, choose_seed, decide_start, seed_iteration, set_deterministic
+from basicsr.models import build_model
+from basicsr.utils.cli import run_cli
+from basicsr.utils.dist_util import get_dist_info, init_dist
+from basicsr.utils.logger import AvgTimer, get_env_info, get_root_logger
+from basicsr.utils.misc import seed_all
+from basicsr.utils.options import dict2str, dump_options, parse_options
+
+
+def train_pipeline(root_path: str, argv: list[str] | None = None):
+    """Train as the command line and its option file say.
+
+    Args:
+        root_path: project root; relative paths in the option file start there.
+        argv: command line; by default that of the process.
+
+    Returns:
+        The trained model; None after `--check`.
+
+    Raises:
+        UserError: a mistake in options, data or files; the message says what to do.
+    """
+    opt, args = parse_options(root_path, is_train=True, argv=argv)
+    if args.check:
+        print(dump_options(args.resolved))
+        print('\n'.join(f'note: {note}' for note in args.notes), file=sys.stderr)
+        return None
+
+    # Devices and seeds.
+    if args.launcher != 'none':
+        init_dist(args.launcher, **opt['dist_params'])
+    opt['rank'], opt['world_size'] = get_dist_info()
+    opt['dist'] = args.launcher != 'none'
+    if opt['deterministic']:
+        set_deterministic()
+
+    # Everything that can fail for a wrong option or file comes before the run folder is touched.
+    logger = get_root_logger()
+    logger.info(get_env_info())
+    for note in args.notes:
+        logger.info(f'note: {note}')
+    start = decide_start(opt, args.resolved, args.allow_changed)
+    seed = opt['manual_seed'] = args.resolved['manual_seed'] = choose_seed(opt['manual_seed'], start)
+    total_iter = opt['train']['total_iter']
+    train_set = build_dataset(opt['datasets']['train'])
+    val_loaders = [build_val_loader(build_dataset(o)) for key, o in opt['datasets'].items() if key != 'train']
+    seed_all(seed)
+    model = build_started_model(opt, start)
+    run = Run(opt, args.resolved, args.opt, start)
+    logger.info(dict2str(args.resolved))
+    log_statistics(opt, train_set, val_loaders)
+
+    # Train.
+    train_opt = opt['datasets']['train']
+    batch_size = train_opt['batch_size_per_gpu']
+    stream = build_stream(
+        train_set,
+        batch_size,
+        train_opt['num_worker_per_gpu'],
+        seed,
+        start.iteration,
+        total_iter,
+        *get_dist_info(),
+        pin_memory=train_opt['pin_memory'],
+    )
+    samples_per_iter = batch_size * opt['world_size']
+    val_freq = (opt['val'] or {}).get('val_freq')
+    if start.mode == 'resume' and val_freq and start.iteration % val_freq == 0:
+        # States are written before the validation of the same iteration, which may not have come to its end.
+        validate(model, val_loaders, start.iteration, run, opt['val']['save_img'])
+    logger.info(
+        f'Start training from epoch: {epoch_of(start.iteration, samples_per_iter, train_set)}, iter: {start.iteration}'
+    )
+    data_timer, iter_timer, start_time = AvgTimer(), AvgTimer(), time.time()
+    bar = tqdm(total=total_iter, initial=start.iteration, unit='iter', disable=None if opt['rank'] == 0 else True)
+    with logging_redirect_tqdm([logger]), bar:
+        for current_iter, data in enumerate(stream, start=start.iteration + 1):
+            data_timer.record()
+            seed_iteration(seed, opt['rank'], current_iter)
+            model.update_learning_rate(current_iter, warmup_iter=opt['train']['warmup_iter'])
+            model.feed_data(data)
+            model.optimize_parameters(current_iter)
+            iter_timer.record()
+            bar.update()
+
+            epoch = epoch_of(current_iter, samples_per_iter, train_set)
+            if due(current_iter, opt['logger']['print_freq'], total_iter):
+                times = {'time': iter_timer.get_avg_time(), 'data_time': data_timer.get_avg_time()}
+                run.log(epoch, current_iter, model.get_current_learning_rate(), times, model.get_current_log())
+            if due(current_iter, opt['logger']['save_checkpoint_freq'], total_iter):
+                logger.info('Saving models and training states.')
+                model.save(epoch, current_iter)
+            if val_freq and due(current_iter, val_freq, total_iter):
+                validate(model, val_loaders, current_iter, run, opt['val']['save_img'])
+            data_timer.start()
+            iter_timer.start()
+
+    # End.
+    logger.info(f'End of training. Time consumed: {datetime.timedelta(seconds=int(time.time() - start_time))}')
+    logger.info('Save the latest model.')
+    model.save(epoch=-1, current_iter=-1)
+    run.close()
+    log_results(opt, run)
+    return model
+
+
+def build_started_model(opt: dict, start: Start):
+    """Build the model as `start` says, and log which rule won and what was restored or reset."""
+    logger = get_root_logger()
+    logger.info(f'Start mode: {start.mode} ({start.reason}).')
+    opt['path']['pretrain_network_g'] = start.weights
+    if start.mode == 'resume':
+        opt['path'] |= {'param_key_g': 'params', 'strict_load_g': True}
+    model = build_model(opt)
+    if start.mode == 'resume':
+        model.resume_training(start.state)
+        logger.info(
+            f'Resuming training from epoch: {start.state.get("epoch", 0)}, iter: {start.iteration}. Restored: weights, moving '
+            'average, optimizer, schedule, best scores, position in the data.'
+        )
+    elif start.mode == 'finetune':
+        rates = ', '.join(f'{group["initial_lr"]:g}' for group in model.optimizers[0].param_groups)
+        logger.info(
+            f'Fine-tuning from {start.weights} at iteration 0. Fresh: optimizer, schedule (learning rate {rates}), '
+            'moving average, iteration counter.'
+        )
+    return model
+
+
+def epoch_of(current_iter: int, samples_per_iter: int, train_set) -> int:
+    """Return how many times the whole training set was seen before this iteration."""
+    return max(current_iter - 1, 0) * samples_per_iter // len(train_set)
+
+
+def due(current_iter: int, freq: int, total_iter: int) -> bool:
+    """True every `freq` iterations, and at the last one."""
+    return current_iter % freq == 0 or current_iter == total_iter
+
+
+def validate(model, val_loaders: list, current_iter: int, run: Run, save_img: bool) -> None:
+    """Validate on every set."""
+    for loader in val_loaders:
+        model.validation(loader, current_iter, run.tb_logger, save_img)
+        name = loader.dataset.opt['name']
+        run.log_validation(
+            current_iter, name, getattr(model, 'metric_results', {}), getattr(model, 'input_results', {}).get(name, {})
+        )
+
+
+def log_statistics(opt: dict, train_set, val_loaders: list) -> None:
+    """Log the size of the data and of the training."""
+    logger, train_opt = get_root_logger(), opt['datasets']['train']
+    per_iter = train_opt['batch_size_per_gpu'] * opt['world_size']
+    total_iter = opt['train']['total_iter']
+    logger.info(
+        'Training statistics:'
+        f'\n\tNumber of train images: {len(train_set)}'
+        f'\n\tBatch size per gpu: {train_opt["batch_size_per_gpu"]}'
+        f'\n\tWorld size (gpu number): {opt["world_size"]}'
+        f'\n\tTotal epochs: {total_iter * per_iter / len(train_set):.1f}; iters: {total_iter}.'
+    )
+    for loader in val_loaders:
+        logger.info(f'Number of val images/folders in {loader.dataset.opt["name"]}: {len(loader.dataset)}')
+
+
+def log_results(opt: dict, run: Run) -> None:
+    """Say where everything is."""
+    lines = [f'weights:  {opt["path"]["models"]}']
+    if opt['val'] is not None and opt['val']['save_img']:
+        lines.append(f'pictures: {opt["path"]["visualization"]}')
+    if run.tb_logger is not None:
+        lines.append(f'curves:   tensorboard --logdir {run.tb_folder.parent}')
+    get_root_logger().info('Results:\n  ' + '\n  '.join(lines))
+
+
+def main() -> None:
+    """Console script `basicsr-train`: relative paths in the option file start at the current folder."""
+    run_cli(lambda: train_pipeline('.'))
+
+
+if __name__ == '__main__':
+    run_cli(lambda: train_pipeline(str(Path(__file__).resolve().parents[1])))
