@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 if __name__ == '__main__' and not __package__:
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    # Run as a script: `import basicsr` must find this clone, and this folder's `utils` or `data` must shadow nothing.
+    _here = Path(__file__).resolve().parent
+    sys.path[:] = [str(_here.parent), *(p for p in sys.path if Path(p or '.').resolve() != _here)]
 
 import os
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 if __name__ == '__main__' and not __package__:
     # Run as a script: `import basicsr` must find this clone, and this folder's `utils` or `data` must shadow nothing.
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    _here = Path(__file__).resolve().parent
+    sys.path[:] = [str(_here.parent), *(p for p in sys.path if Path(p or '.').resolve() != _here)]
 
 import datetime
 import time

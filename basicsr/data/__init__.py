@@ -2,6 +2,7 @@
 
 import copy
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from basicsr.data.paired_image_dataset import PairedImageDataset
@@ -11,7 +12,7 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from basicsr.utils.run_options import LoaderOptions
 from basicsr.utils.schema import takes_opt
 
-__all__ = ['PairedImageDataset', 'build_dataset', 'build_stream', 'build_val_loader']
+__all__ = ['PairedImageDataset', 'build_dataloader', 'build_dataset', 'build_stream', 'build_val_loader']
 
 
 def build_dataset(dataset_opt: dict) -> Dataset:
@@ -25,6 +26,27 @@ def build_dataset(dataset_opt: dict) -> Dataset:
         dataset.opt = dataset_opt
     get_root_logger().info(f'Dataset [{dataset_class.__name__}] - {dataset_opt["name"]} is built.')
     return dataset
+
+
+def build_dataloader(
+    dataset: Dataset, dataset_opt: dict, num_gpu: int = 1, dist: bool = False, sampler=None, seed: int | None = None
+) -> DataLoader:
+    """BasicSR's name: a loader over one pass of a dataset, for tools that bring a loop of their own.
+
+    Training goes through `build_stream`. `num_gpu` and `dist` have no effect: every process has one GPU.
+    """
+    if dataset_opt['phase'] != 'train':
+        return build_val_loader(dataset)
+    return DataLoader(
+        dataset,
+        batch_size=dataset_opt['batch_size_per_gpu'],
+        shuffle=sampler is None,
+        sampler=sampler,
+        num_workers=dataset_opt['num_worker_per_gpu'],
+        drop_last=True,
+        pin_memory=dataset_opt.get('pin_memory', False),
+        generator=None if seed is None else torch.Generator().manual_seed(seed),
+    )
 
 
 def build_val_loader(dataset: Dataset) -> DataLoader:

@@ -18,7 +18,8 @@ class Term(nn.Module):
 
     Args:
         name: the term is logged as `l_<name>`.
-        loss: takes (pred, target), or pred alone; returns a scalar tensor, a dict of such, or BasicSR's (perceptual, style) tuple.
+        loss: takes (pred, target), or pred alone; returns a scalar tensor, a dict of such, or BasicSR's tuple
+            (perceptual, style).
         weight: a number, or `{iteration: weight}`, linear between the points and constant outside.
         outputs: `all`: add up over all outputs of the network; `last`: look at the last one only.
     """
@@ -44,7 +45,10 @@ class Term(nn.Module):
         return self.weight[start] + part * (self.weight[end] - self.weight[start])
 
     def forward(self, pred: torch.Tensor, target: torch.Tensor):
-        """Return what the loss returns, times the weight at the first iteration; for code that calls `cri_pix(output, gt)`."""
+        """Return what the loss returns, times the weight at the first iteration.
+
+        This is for subclasses with a step of their own, which call `cri_pix(output, gt)`.
+        """
         weight = self.weight_at(1)
         value = self._call(pred, target)
         if isinstance(value, tuple):
@@ -52,7 +56,7 @@ class Term(nn.Module):
         return {k: v * weight for k, v in value.items()} if isinstance(value, dict) else value * weight
 
     def raw_values(self, preds: Sequence[torch.Tensor], target: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the unweighted values by log name: the name of the term, or `<name>_<key>` for a loss of several parts."""
+        """Return the unweighted values by log name: that of the term, or `<name>_<key>` for a loss of several parts."""
         values: dict[str, torch.Tensor] = {}
         for pred in preds if self.outputs == 'all' else preds[-1:]:
             for name, value in self._parts(self._call(pred, target)).items():
@@ -129,6 +133,10 @@ class Objective(nn.Module):
         if total is None:
             raise OptionError(f'train.losses: at iteration {current_iter} every term has weight 0: nothing to train on')
         return total, log | {'l_total': total.detach()}
+
+    def find(self, name: str) -> Term | None:
+        """Return the term of that name, or None."""
+        return self.terms[name] if name in self.terms else None  # noqa: SIM401 (ModuleDict has no get)
 
     def weights_at(self, current_iter: int) -> dict[str, float]:
         """Return the weight of every term at an iteration."""

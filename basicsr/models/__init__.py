@@ -2,13 +2,14 @@
 
 import copy
 
+from basicsr.models import lr_scheduler
 from basicsr.models.base_model import BaseModel
 from basicsr.models.image_restoration_model import ImageRestorationModel
 from basicsr.models.sr_model import SRModel
 from basicsr.utils.logger import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 
-__all__ = ['BaseModel', 'ImageRestorationModel', 'SRModel', 'build_model']
+__all__ = ['BaseModel', 'ImageRestorationModel', 'SRModel', 'build_model', 'lr_scheduler']
 
 
 def build_model(opt: dict) -> BaseModel:

@@ -2,7 +2,6 @@
 
 import copy
 import os
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -98,7 +97,7 @@ class BaseModel:
 
     def validation(self, dataloader: Any, current_iter: int | str, tb_logger: Any, save_img: bool = False) -> None:
         """Validate on one set. In distributed training rank 0 validates, and the others wait at the next collective."""
-        validate: Callable = self.dist_validation if self.opt['dist'] else self.nondist_validation
+        validate = self.dist_validation if self.opt['dist'] else self.nondist_validation
         validate(dataloader, current_iter, tb_logger, save_img)
 
     def _initialize_best_metric_results(self, dataset_name: str) -> None:

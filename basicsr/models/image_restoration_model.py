@@ -5,6 +5,7 @@ import math
 import os
 from typing import Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -87,12 +88,12 @@ class ImageRestorationModel(BaseModel):
     @property
     def cri_pix(self) -> Term | None:
         """The term called `pix`, as `pixel_opt` makes it, for subclasses that call it themselves."""
-        return self.objective.terms['pix'] if 'pix' in self.objective.terms else None
+        return self.objective.find('pix')
 
     @property
     def cri_perceptual(self) -> Term | None:
         """The term called `percep`, as `perceptual_opt` makes it."""
-        return self.objective.terms['percep'] if 'percep' in self.objective.terms else None
+        return self.objective.find('percep')
 
     # A training step.
 
@@ -133,10 +134,11 @@ class ImageRestorationModel(BaseModel):
             return super().get_current_log()
         broken = [name for name, value in values.items() if not math.isfinite(value)]
         if broken:
+            names = [name for name in broken if name.startswith('l_')] or broken
             raise UserError(
-                f'iteration {self.current_iter}: {", ".join(broken)} became NaN or infinite since the last log line.\n'
-                'Continue from the last checkpoint with --auto_resume, after lowering train.optim_g:lr, clipping gradients '
-                '(train.grad_clip), or lowering the weight of the term that is named.'
+                f'iteration {self.current_iter}: {", ".join(names)} became NaN or infinite since the last log line.\n'
+                'Continue from the last checkpoint with --auto_resume, after lowering train.optim_g:lr, clipping '
+                'gradients (train.grad_clip), or lowering the weight of the term that is named.'
             )
         weights = self.objective.weights_at(self.current_iter)
         return values | {f'loss_weight/{name}': weight for name, weight in weights.items()}
@@ -169,12 +171,10 @@ class ImageRestorationModel(BaseModel):
         """Run over a set, score every image, save the pictures if asked, and log the means."""
         dataset_name = dataloader.dataset.opt['name']
         metrics = self.opt['val'].get('metrics') or {}
-        totals = dict.fromkeys(metrics, 0.0)
-        input_totals = {} if dataset_name in self.input_results else dict.fromkeys(metrics, 0.0)
-        if metrics:
-            self._initialize_best_metric_results(dataset_name)
+        inputs_are_known = dataset_name in self.input_results
+        scores, input_scores = [], []
 
-        silent = not self.opt['val'].get('pbar', True) or None  # None: show it on a terminal only
+        silent = None if self.opt['val'].get('pbar', True) else True  # None: show it on a terminal only
         for data in tqdm(dataloader, desc=dataset_name, unit='image', leave=False, disable=silent):
             if isinstance(data, UserError):
                 raise data
@@ -183,19 +183,28 @@ class ImageRestorationModel(BaseModel):
             visuals = self.get_current_visuals()
             if save_img:
                 self._save_picture(visuals['result'], data['lq_path'][0], dataset_name, current_iter)
-            if 'gt' not in visuals:
-                continue
-            _add_scores(totals, metrics, visuals['result'], visuals['gt'], self.opt['val'].get('use_image', True))
-            if visuals['lq'].shape == visuals['gt'].shape:
-                _add_scores(input_totals, metrics, visuals['lq'], visuals['gt'], self.opt['val'].get('use_image', True))
+            if metrics and 'gt' in visuals:
+                scores.append(self._score(visuals['result'], visuals['gt']))
+                if not inputs_are_known and visuals['lq'].shape == visuals['gt'].shape:
+                    input_scores.append(self._score(visuals['lq'], visuals['gt']))
 
-        count = max(len(dataloader), 1)
-        self.metric_results = {label: total / count for label, total in totals.items()}
-        self.input_results.setdefault(dataset_name, {k: v / count for k, v in input_totals.items() if v != 0})
-        for label, value in self.metric_results.items():
-            self._update_best_metric_result(dataset_name, label, value, current_iter)
-        if metrics:
+        self.metric_results = _means(scores)
+        if not inputs_are_known:
+            self.input_results[dataset_name] = _means(input_scores)
+        if self.metric_results:
+            self._initialize_best_metric_results(dataset_name)
+            for label, value in self.metric_results.items():
+                self._update_best_metric_result(dataset_name, label, value, current_iter)
             self._log_validation_metric_values(current_iter, dataset_name, tb_logger)
+
+    def _score(self, result: torch.Tensor, gt: torch.Tensor) -> dict[str, float]:
+        """Return every metric of one image, (1, C, H, W) in [0, 1]."""
+        if self.opt['val'].get('use_image', True):
+            images = {'img': tensor2img([result]), 'img2': tensor2img([gt])}
+        else:  # the float output, not clamped, in BGR and in units of 8-bit codes as the metrics expect
+            images = {'img': _to_bgr_codes(result), 'img2': _to_bgr_codes(gt)}
+        metrics = self.opt['val']['metrics']
+        return {label: float(calculate_metric(images, options)) for label, options in metrics.items()}
 
     def _save_picture(self, result: torch.Tensor, lq_path: str, dataset_name: str, current_iter: int | str) -> None:
         name = os.path.splitext(os.path.basename(lq_path))[0]
@@ -209,7 +218,7 @@ class ImageRestorationModel(BaseModel):
     def _log_validation_metric_values(self, current_iter: int | str, dataset_name: str, tb_logger: Any) -> None:
         """Log the scores in BasicSR's format; behind them, what the untouched input scores."""
         message = f'Validation {dataset_name}\n'
-        inputs = self.input_results[dataset_name]
+        inputs = self.input_results.get(dataset_name, {})
         for label, value in self.metric_results.items():
             best = self.best_metric_results[dataset_name][label]
             message += f'\t # {label}: {value:.4f}'
@@ -239,13 +248,10 @@ class ImageRestorationModel(BaseModel):
             self.load_network(self.net_g_ema, self.opt['path']['pretrain_network_g'], True, 'params_ema')
 
 
-def _add_scores(
-    totals: dict[str, float], metrics: dict, result: torch.Tensor, gt: torch.Tensor, use_image: bool
-) -> None:
-    """Add the scores of one image to `totals`."""
-    if use_image:
-        images = {'img': tensor2img([result]), 'img2': tensor2img([gt])}
-    else:  # the float output, not clamped, in BGR and in units of 8-bit codes as the metrics expect
-        images = {key: t[0].permute(1, 2, 0).numpy()[..., ::-1] * 255.0 for key, t in (('img', result), ('img2', gt))}
-    for label in totals:
-        totals[label] += float(calculate_metric(images, metrics[label]))
+def _means(scores: list[dict[str, float]]) -> dict[str, float]:
+    return {label: sum(score[label] for score in scores) / len(scores) for label in scores[0]} if scores else {}
+
+
+def _to_bgr_codes(image: torch.Tensor) -> np.ndarray:
+    """RGB (1, C, H, W) in [0, 1] -> BGR (H, W, C) in units of 8-bit codes, neither rounded nor clamped."""
+    return image[0].permute(1, 2, 0).numpy()[..., ::-1] * 255.0

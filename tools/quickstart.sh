@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# From a fresh clone to a trained network: environment, demo data, training. Run it again at any time.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source tools/environment.sh
+
+make_environment ""
+.venv/bin/python tools/make_demo_data.py
+.venv/bin/python basicsr/train.py -opt options/quickstart.yml
+
+cat <<END
+
+Done.
+  weights:  experiments/quickstart/models/net_g_latest.pth
+  pictures: experiments/quickstart/visualization/val/
+  curves:   .venv/bin/tensorboard --logdir tb_logger
+
+Next, your own pairs: copy options/quickstart.yml, change the four dataroot_ lines, and
+  .venv/bin/python basicsr/train.py -opt options/mine.yml
+END
