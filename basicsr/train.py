@@ -133,8 +133,8 @@ def build_started_model(opt: dict, start: Start):
     if start.mode == 'resume':
         model.resume_training(start.state)
         logger.info(
-            f'Resuming training from epoch: {start.state.get("epoch", 0)}, iter: {start.iteration}. Restored: weights, moving '
-            'average, optimizer, schedule, best scores, position in the data.'
+            f'Resuming training from epoch: {start.state.get("epoch", 0)}, iter: {start.iteration}. Restored: weights, '
+            'moving average, optimizer, schedule, best scores, position in the data.'
         )
     elif start.mode == 'finetune':
         rates = ', '.join(f'{group["initial_lr"]:g}' for group in model.optimizers[0].param_groups)
@@ -183,12 +183,18 @@ def log_statistics(opt: dict, train_set, val_loaders: list) -> None:
 
 def log_results(opt: dict, run: Run) -> None:
     """Say where everything is."""
-    lines = [f'weights:  {opt["path"]["models"]}']
+    lines = [f'weights:  {shorten(opt["path"]["models"])}']
     if opt['val'] is not None and opt['val']['save_img']:
-        lines.append(f'pictures: {opt["path"]["visualization"]}')
+        lines.append(f'pictures: {shorten(opt["path"]["visualization"])}')
     if run.tb_logger is not None:
-        lines.append(f'curves:   tensorboard --logdir {run.tb_folder.parent}')
+        lines.append(f'curves:   tensorboard --logdir {shorten(run.tb_folder.parent)}')
     get_root_logger().info('Results:\n  ' + '\n  '.join(lines))
+
+
+def shorten(path: str | Path) -> Path:
+    """Return a path as one would type it here: relative if it lies below the current folder."""
+    path = Path(path)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def main() -> None:

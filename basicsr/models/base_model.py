@@ -12,12 +12,13 @@ from basicsr.engine.checkpoint import load_weights, save_atomic
 from basicsr.engine.ema import update_ema
 from basicsr.engine.lr_scheduler import build_scheduler, warmup_lr
 from basicsr.engine.optim import build_optimizer
+from basicsr.models.validation import ValidationMixin
 from basicsr.utils.dist_util import master_only
 from basicsr.utils.errors import OptionError
 from basicsr.utils.logger import get_root_logger
 
 
-class BaseModel:
+class BaseModel(ValidationMixin):
     """Base of the models. Names of attributes and methods are BasicSR's, so that its subclasses work.
 
     Args:
@@ -32,6 +33,7 @@ class BaseModel:
         self.optimizers: list = []
         self.log_dict: dict = {}
         self.best_metric_results: dict[str, dict] = {}
+        self.input_results: dict[str, dict[str, float]] = {}
 
     # Networks.
 
@@ -93,31 +95,6 @@ class BaseModel:
         """Detach values for the log; they are averaged over ranks when they are read."""
         return {name: value.detach().mean() for name, value in loss_dict.items()}
 
-    # Validation.
-
-    def validation(self, dataloader: Any, current_iter: int | str, tb_logger: Any, save_img: bool = False) -> None:
-        """Validate on one set. In distributed training rank 0 validates, and the others wait at the next collective."""
-        validate = self.dist_validation if self.opt['dist'] else self.nondist_validation
-        validate(dataloader, current_iter, tb_logger, save_img)
-
-    def _initialize_best_metric_results(self, dataset_name: str) -> None:
-        """Make room for the best scores on a set, unless there is."""
-        if dataset_name not in self.best_metric_results:
-            self.best_metric_results[dataset_name] = {
-                label: {
-                    'better': options.get('better', 'higher'),
-                    'val': float('-inf') if options.get('better', 'higher') == 'higher' else float('inf'),
-                    'iter': -1,
-                }
-                for label, options in self.opt['val']['metrics'].items()
-            }
-
-    def _update_best_metric_result(self, dataset_name: str, metric: str, val: float, current_iter: int | str) -> None:
-        """Keep a score if it is at least as good as the best."""
-        best = self.best_metric_results[dataset_name][metric]
-        if (val >= best['val']) if best['better'] == 'higher' else (val <= best['val']):
-            best['val'], best['iter'] = val, current_iter
-
     # Files.
 
     @master_only
@@ -159,7 +136,7 @@ class BaseModel:
             'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
             'schedulers': [scheduler.state_dict() for scheduler in self.schedulers],
             'manual_seed': self.opt['manual_seed'],
-            'best_metric_results': self._finite_best_results(),
+            'best_metric_results': copy.deepcopy(self.best_metric_results),
         }
         save_atomic(state, os.path.join(self.opt['path']['training_states'], f'{current_iter}.state'))
 
@@ -172,11 +149,3 @@ class BaseModel:
             for target, state in zip(own, saved):
                 target.load_state_dict(copy.deepcopy(state))
         self.best_metric_results = copy.deepcopy(resume_state.get('best_metric_results', {}))
-
-    def _finite_best_results(self) -> dict:
-        """Return the best scores, without those of a metric that was never finite."""
-        return {
-            dataset: results
-            for dataset, results in copy.deepcopy(self.best_metric_results).items()
-            if all(best['iter'] != -1 for best in results.values())
-        }

@@ -2,22 +2,16 @@
 
 import copy
 import math
-import os
 from typing import Any
 
-import numpy as np
 import torch
-from tqdm import tqdm
 
 from basicsr.archs import build_network
 from basicsr.engine.grad_clip import clip_gradients
 from basicsr.engine.running_mean import RunningMean
 from basicsr.losses.objective import Term, build_objective
-from basicsr.metrics import calculate_metric
 from basicsr.models.base_model import BaseModel
-from basicsr.utils.dist_util import get_dist_info
 from basicsr.utils.errors import UserError
-from basicsr.utils.img_util import imwrite, tensor2img
 from basicsr.utils.logger import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 
@@ -36,7 +30,6 @@ class ImageRestorationModel(BaseModel):
         net = build_network(opt['network_g'])
         self.net_g = self.model_to_device(net)
         self.print_network(self.net_g)
-        self.input_results: dict[str, dict[str, float]] = {}
 
         path = opt['path']
         if path.get('pretrain_network_g') is not None:
@@ -143,7 +136,7 @@ class ImageRestorationModel(BaseModel):
         weights = self.objective.weights_at(self.current_iter)
         return values | {f'loss_weight/{name}': weight for name, weight in weights.items()}
 
-    # Validation.
+    # Inference.
 
     def test(self) -> None:
         """Run the network, its moving average where there is one, on `lq`; the last output becomes `output`."""
@@ -162,75 +155,6 @@ class ImageRestorationModel(BaseModel):
             visuals['gt'] = self.gt.detach().cpu()
         return visuals
 
-    def dist_validation(self, dataloader: Any, current_iter: int | str, tb_logger: Any, save_img: bool) -> None:
-        """Validate on rank 0."""
-        if get_dist_info()[0] == 0:
-            self.nondist_validation(dataloader, current_iter, tb_logger, save_img)
-
-    def nondist_validation(self, dataloader: Any, current_iter: int | str, tb_logger: Any, save_img: bool) -> None:
-        """Run over a set, score every image, save the pictures if asked, and log the means."""
-        dataset_name = dataloader.dataset.opt['name']
-        metrics = self.opt['val'].get('metrics') or {}
-        inputs_are_known = dataset_name in self.input_results
-        scores, input_scores = [], []
-
-        silent = None if self.opt['val'].get('pbar', True) else True  # None: show it on a terminal only
-        for data in tqdm(dataloader, desc=dataset_name, unit='image', leave=False, disable=silent):
-            if isinstance(data, UserError):
-                raise data
-            self.feed_data(data, is_val=True)
-            self.test()
-            visuals = self.get_current_visuals()
-            if save_img:
-                self._save_picture(visuals['result'], data['lq_path'][0], dataset_name, current_iter)
-            if metrics and 'gt' in visuals:
-                scores.append(self._score(visuals['result'], visuals['gt']))
-                if not inputs_are_known and visuals['lq'].shape == visuals['gt'].shape:
-                    input_scores.append(self._score(visuals['lq'], visuals['gt']))
-
-        self.metric_results = _means(scores)
-        if not inputs_are_known:
-            self.input_results[dataset_name] = _means(input_scores)
-        if self.metric_results:
-            self._initialize_best_metric_results(dataset_name)
-            for label, value in self.metric_results.items():
-                self._update_best_metric_result(dataset_name, label, value, current_iter)
-            self._log_validation_metric_values(current_iter, dataset_name, tb_logger)
-
-    def _score(self, result: torch.Tensor, gt: torch.Tensor) -> dict[str, float]:
-        """Return every metric of one image, (1, C, H, W) in [0, 1]."""
-        if self.opt['val'].get('use_image', True):
-            images = {'img': tensor2img([result]), 'img2': tensor2img([gt])}
-        else:  # the float output, not clamped, in BGR and in units of 8-bit codes as the metrics expect
-            images = {'img': _to_bgr_codes(result), 'img2': _to_bgr_codes(gt)}
-        metrics = self.opt['val']['metrics']
-        return {label: float(calculate_metric(images, options)) for label, options in metrics.items()}
-
-    def _save_picture(self, result: torch.Tensor, lq_path: str, dataset_name: str, current_iter: int | str) -> None:
-        name = os.path.splitext(os.path.basename(lq_path))[0]
-        folder = os.path.join(self.opt['path']['visualization'], dataset_name)
-        if self.is_train:
-            path = os.path.join(folder, name, f'{name}_{current_iter}.png')
-        else:
-            path = os.path.join(folder, f'{name}_{self.opt["val"].get("suffix") or self.opt["name"]}.png')
-        imwrite(tensor2img([result]), path)
-
-    def _log_validation_metric_values(self, current_iter: int | str, dataset_name: str, tb_logger: Any) -> None:
-        """Log the scores in BasicSR's format; behind them, what the untouched input scores."""
-        message = f'Validation {dataset_name}\n'
-        inputs = self.input_results.get(dataset_name, {})
-        for label, value in self.metric_results.items():
-            best = self.best_metric_results[dataset_name][label]
-            message += f'\t # {label}: {value:.4f}'
-            if self.is_train:
-                message += f'\tBest: {best["val"]:.4f} @ {best["iter"]} iter'
-            if label in inputs:
-                message += f'\tInput: {inputs[label]:.4f}'
-            message += '\n'
-            if tb_logger is not None:
-                tb_logger.add_scalar(f'metrics/{dataset_name}/{label}', value, current_iter)
-        get_root_logger().info(message)
-
     # Files.
 
     def save(self, epoch: int, current_iter: int) -> None:
@@ -246,12 +170,3 @@ class ImageRestorationModel(BaseModel):
         super().resume_training(resume_state)
         if hasattr(self, 'net_g_ema') and self.opt['path'].get('pretrain_network_g'):
             self.load_network(self.net_g_ema, self.opt['path']['pretrain_network_g'], True, 'params_ema')
-
-
-def _means(scores: list[dict[str, float]]) -> dict[str, float]:
-    return {label: sum(score[label] for score in scores) / len(scores) for label in scores[0]} if scores else {}
-
-
-def _to_bgr_codes(image: torch.Tensor) -> np.ndarray:
-    """RGB (1, C, H, W) in [0, 1] -> BGR (H, W, C) in units of 8-bit codes, neither rounded nor clamped."""
-    return image[0].permute(1, 2, 0).numpy()[..., ::-1] * 255.0
