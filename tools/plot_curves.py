@@ -18,7 +18,8 @@ def curves_of(events: list[dict]) -> dict[str, tuple[list, list]]:
     for event in events:
         for key, value in event.items():
             if 'val' in event:
-                title = f'{key} on {event["val"]}' if key not in ('iter', 'val') and not key.startswith('input_') else None
+                is_score = key not in ('iter', 'val') and not key.startswith('input_')
+                title = f'{key} on {event["val"]}' if is_score else None
             else:
                 title = key if key.startswith('losses_raw/') or key in ('l_total', 'grad/norm') else None
             if title and value is not None:
