@@ -74,7 +74,7 @@ def load_file(path: str | Path) -> Any:
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # torch raises a dozen types for damaged and foreign files
-        foreign = re.search(r'Unsupported (?:global: GLOBAL|class) (\S+)', str(error))
+        foreign = re.search(r'GLOBAL (\S+)', str(error))
         if foreign:
             raise CheckpointError(f'{path}: is not read: it would run code, {foreign[1]}, to restore objects') from None
         reason = str(error).partition('\n')[0].partition('. ')[0] or type(error).__name__

@@ -22,7 +22,7 @@ def clip_gradients(
         norm = torch.nn.utils.clip_grad_norm_(params, max_norm)
         return norm, (norm > max_norm).float()
     norm = _norm(params, 2.0)
-    if type == 'none':
+    if type == 'none' or not params:
         return norm, torch.zeros_like(norm)
     largest = _norm(params, float('inf'))
     torch.nn.utils.clip_grad_value_(params, max_value)

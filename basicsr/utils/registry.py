@@ -81,6 +81,11 @@ class Registry:
         self._import_home()
         return self._obj_map.keys()
 
+    def import_all(self) -> None:
+        """Import the home package and every module of it that may register entries."""
+        self._import_home()
+        self._import_dropped_in_files()
+
     def _import_home(self) -> None:
         if self._home is not None:
             importlib.import_module(self._home)

@@ -129,9 +129,7 @@ class RunOptions(Section):
     deterministic: Bool = _key(False, 'use deterministic algorithms only, for bit-equal runs on a GPU')
     find_unused_parameters: Bool = _key(False, 'argument of DistributedDataParallel')
     network_g: dict = _key(..., 'the network: `type` and its arguments')
-    datasets: dict[str, dict] = _key(
-        ..., '`train`, and any number of sets whose key starts with `val` (for test.py: any key)'
-    )
+    datasets: dict[str, dict] = _key(..., '`train`, `val`, and any number of `val_<name>` (for test.py: any keys)')
     path: dict = _key({}, 'see below')
     train: dict | None = _key(None, 'see below')
     val: dict | None = _key(None, 'see below')

@@ -178,6 +178,13 @@ def test_damaged_image_is_named(options):
         PairedImageDataset(opt)[0]
 
 
+@pytest.mark.parametrize(('place', 'section'), [({'key': 'val_color'}, 'val_color'), ({}, 'val')])
+def test_messages_name_the_set(tmp_path, place, section):
+    folders = {'dataroot_gt': str(tmp_path / 'gone'), 'dataroot_lq': str(tmp_path)}
+    with pytest.raises((DataError, OptionError), match=rf'datasets\.{section}\.dataroot_gt'):
+        PairedImageDataset({'phase': 'val', **place, **folders})
+
+
 @needs_data
 def test_lmdb_and_folder_hold_the_same_images():
     pytest.importorskip('lmdb')

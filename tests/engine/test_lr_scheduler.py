@@ -142,6 +142,7 @@ def test_warmup_lr():
     assert warmup_lr(2.0, 1, -1) is None
 
 
+@pytest.mark.filterwarnings('ignore:Detected call of')  # torch's state does not hold that a step was made
 @pytest.mark.parametrize('name', CASES)
 @pytest.mark.parametrize('done', [1, 5, 8])
 def test_resume(name, done):
@@ -240,7 +241,7 @@ def test_build():
     assert build_scheduler(optimizer_at(1e-3), 100, type='LinearLR', total_iter=None).total_iter == 100
     assert build_scheduler(optimizer_at(1e-3), 100, type='LinearLR', total_iter=7).total_iter == 7
     assert isinstance(build_scheduler(optimizer_at(1e-3), 100, type='Constant'), Constant)
-    with pytest.raises(OptionError, match="'LinarLR' is not a registered scheduler; did you mean 'LinearLR'?"):
+    with pytest.raises(OptionError, match=r"'LinarLR' is not a registered scheduler; did you mean 'LinearLR'\?"):
         build_scheduler(optimizer_at(1e-3), 100, type='LinarLR')
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from basicsr.utils.errors import OptionError
 from basicsr.utils.options import dump_options, load_options
+from basicsr.utils.registry import DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY
 from tests.utils.option_files import RUN, problems, write
 
 
@@ -316,3 +317,61 @@ def test_anchors(tmp_path):
     )
     options, _ = load_options(write(tmp_path, text))
     assert options['datasets']['val'] | {'gt_size': 32, 'name': 'train'} == options['datasets']['train']
+
+
+class Flat:
+    """A dataset with arguments of its own, in place of BasicSR's one dictionary."""
+
+    def __init__(self, folder: str, size: int = 8) -> None:
+        raise AssertionError('checking builds nothing')
+
+
+def test_a_dataset_with_arguments(tmp_path):
+    DATASET_REGISTRY.register(Flat)
+    try:
+        options, notes = load_options(write(tmp_path, RUN), ['datasets:val={type: Flat, folder: x}'])
+        found = problems(tmp_path, RUN, 'datasets:val={type: Flat, sise: x, pin_memoy: true}')
+    finally:
+        del DATASET_REGISTRY._obj_map['Flat']
+    assert options['datasets']['val'].items() >= {'name': 'val', 'type': 'Flat', 'folder': 'x', 'size': 8}.items()
+    assert notes == []
+    assert found == [
+        '--force_yml datasets.val.folder: is required',
+        "--force_yml datasets.val.pin_memoy: Flat has no such argument; did you mean 'pin_memory'?",
+        "--force_yml datasets.val.sise: Flat has no such argument; did you mean 'size'?",
+    ]
+
+
+def calculate_contrast(img, img2, border: int = 0, **kwargs) -> float:
+    """A metric as clients write them."""
+
+
+def test_a_metric_that_takes_any_keyword(tmp_path):
+    METRIC_REGISTRY.register(calculate_contrast)
+    change = 'val:metrics:contrast={type: calculate_contrast, border: 2, better: lower, extra: 1}'
+    try:
+        options, notes = load_options(write(tmp_path, RUN), [change])
+        found = problems(tmp_path, RUN, change, 'val:metrics:contrast:border=x')
+    finally:
+        del METRIC_REGISTRY._obj_map['calculate_contrast']
+    expected = {'type': 'calculate_contrast', 'border': 2, 'extra': 1, 'better': 'lower'}
+    assert options['val']['metrics']['contrast'] == expected
+    assert notes == ['val.metrics.contrast.extra is passed to calculate_contrast unchecked']
+    assert found == ["--force_yml val.metrics.contrast.border: expected int, got 'x' (str)"]
+
+
+class GentleLoss:
+    """A client's loss whose weight has a default of its own."""
+
+    def __init__(self, loss_weight: float = 0.25) -> None:
+        raise AssertionError('checking builds nothing')
+
+
+def test_the_weight_of_a_loss_is_by_default_its_own(tmp_path):
+    LOSS_REGISTRY.register(GentleLoss)
+    try:
+        for change, weight in (('{type: GentleLoss}', 0.25), ('{type: GentleLoss, loss_weight: {5: 2}}', {5: 2.0})):
+            options, _ = load_options(write(tmp_path, RUN), [f'train:losses:gentle={change}'])
+            assert options['train']['losses'][2]['loss_weight'] == weight
+    finally:
+        del LOSS_REGISTRY._obj_map['GentleLoss']
