@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from basicsr.losses.calibration import ShareCalibration
+from basicsr.losses.ledger import SplitGradient
 from basicsr.utils.errors import OptionError, UserError
+from basicsr.utils.logger import get_root_logger
 from basicsr.utils.registry import LOSS_REGISTRY
 
 Weight = float | dict[int, float]
@@ -22,18 +25,32 @@ class Term(nn.Module):
             (perceptual, style).
         weight: a number, or `{iteration: weight}`, linear between the points and constant outside.
         outputs: `all`: add up over all outputs of the network; `last`: look at the last one only.
+        start_iter, end_iter: the weight is 0 before the one, and from the other on.
     """
 
-    def __init__(self, name: str, loss: nn.Module, weight: Weight = 1.0, outputs: str = 'all') -> None:
+    def __init__(
+        self,
+        name: str,
+        loss: nn.Module,
+        weight: Weight = 1.0,
+        outputs: str = 'all',
+        start_iter: int | None = None,
+        end_iter: int | None = None,
+    ) -> None:
         super().__init__()
         self.name = name
         self.loss = loss
         self.weight = dict(sorted(weight.items())) if isinstance(weight, dict) else float(weight)
         self.outputs = outputs
+        self.start_iter, self.end_iter = start_iter, end_iter
         self._takes_target = _takes_target(loss)
 
     def weight_at(self, current_iter: int) -> float:
         """Return the weight at an iteration."""
+        before = self.start_iter is not None and current_iter < self.start_iter
+        after = self.end_iter is not None and current_iter >= self.end_iter
+        if before or after:
+            return 0.0
         if not isinstance(self.weight, dict):
             return self.weight
         points = list(self.weight)
@@ -88,27 +105,27 @@ class Objective(nn.Module):
 
     Args:
         terms: the terms, in the order of the option file.
+        calibration: finds the weights of terms that ask for a share of the gradient.
 
     Raises:
         OptionError: there is no term, or two share a name.
     """
 
-    def __init__(self, terms: Sequence[Term]) -> None:
+    def __init__(self, terms: Sequence[Term], calibration: ShareCalibration | None = None) -> None:
         super().__init__()
         names = [term.name for term in terms]
         if not names:
             raise OptionError('train.losses is empty: nothing to train on')
         twins = sorted({name for name in names if names.count(name) > 1})
         if twins:
-            raise OptionError(
-                f'train.losses: two entries are called {", ".join(twins)}: give one of them another `name`'
-            )
+            raise OptionError(f'train.losses: two entries are called {", ".join(twins)}: rename one of them')
         self.terms = nn.ModuleDict({term.name: term for term in terms})
+        self.calibration = calibration
 
     def forward(
         self, preds: Sequence[torch.Tensor], target: torch.Tensor, current_iter: int = 1
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Evaluate the terms whose weight is not 0.
+        """Evaluate the terms whose weight is not 0, and add them up.
 
         Args:
             preds: outputs of the network, each (N, C, H, W), sRGB in [0, 1], not clamped.
@@ -117,7 +134,33 @@ class Objective(nn.Module):
         Returns:
             The total, and detached values for the log: `l_<name>` (weighted), `losses_raw/<name>`, `l_total`.
         """
-        total, log = None, {}
+        values, log = self._evaluate(preds, target, current_iter)
+        total = sum(values.values())
+        return total, log | {'l_total': total.detach()}
+
+    def split(
+        self, preds: Sequence[torch.Tensor], target: torch.Tensor, current_iter: int = 1
+    ) -> tuple[SplitGradient, dict[str, torch.Tensor]]:
+        """Like `forward`, but return the gradient of each term at the network's outputs instead of the total."""
+        leaves = [_at_least_float32(pred.detach()).requires_grad_() for pred in preds]
+        values, log = self._evaluate(leaves, target, current_iter)
+        for name, value in values.items():
+            if not value.requires_grad:
+                raise UserError(f"train.losses: '{name}' does not depend on the prediction: it has no gradient")
+        # Terms share colour conversions, whose graph must outlive the first of them.
+        by_term = {
+            name: torch.autograd.grad(value, leaves, retain_graph=True, allow_unused=True)
+            for name, value in values.items()
+        }
+        total = torch.stack([value.detach() for value in values.values()]).sum()
+        gradient = SplitGradient(preds, {name: list(grads) for name, grads in by_term.items()})
+        return gradient, log | {'l_total': total}
+
+    def _evaluate(
+        self, preds: Sequence[torch.Tensor], target: torch.Tensor, current_iter: int
+    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """Return the weighted value of every active term, and what to log."""
+        values, log = {}, {}
         # SSIM and colour differences lose their digits in half precision: losses never run under autocast.
         with torch.autocast(target.device.type, enabled=False):
             preds, target = [_at_least_float32(pred) for pred in preds], _at_least_float32(target)
@@ -125,37 +168,87 @@ class Objective(nn.Module):
                 weight = term.weight_at(current_iter)
                 if weight == 0:
                     continue
-                for name, raw in term.raw_values(preds, target).items():
-                    value = raw * weight
-                    total = value if total is None else total + value
-                    log[f'l_{name}'] = value.detach()
+                parts = term.raw_values(preds, target)
+                for name, raw in parts.items():
+                    log[f'l_{name}'] = raw.detach() * weight
                     log[f'losses_raw/{name}'] = raw.detach()
-        if total is None:
+                values[term.name] = sum(parts.values()) * weight
+        if not values:
             raise OptionError(f'train.losses: at iteration {current_iter} every term has weight 0: nothing to train on')
-        return total, log | {'l_total': total.detach()}
+        return values, log
 
     def find(self, name: str) -> Term | None:
         """Return the term of that name, or None."""
         return self.terms[name] if name in self.terms else None  # noqa: SIM401 (ModuleDict has no get)
+
+    @property
+    def is_calibrating(self) -> bool:
+        """True while weights of terms with a `share` are still being found."""
+        return self.calibration is not None and not self.calibration.is_done
+
+    def calibrate(self, gradient: SplitGradient, rows: torch.Tensor, current_iter: int) -> None:
+        """Find the weights of terms with a `share`, give them to the terms, and rescale this iteration's gradient.
+
+        Waits for the device, during the first iterations of a run alone.
+
+        Args:
+            rows: the terms' gradients at the last layer, at their present weights, (terms, elements).
+        """
+        norms = dict(zip(gradient.by_term, rows.norm(dim=1).tolist()))
+        before = {name: self.terms[name].weight_at(current_iter) for name in self.calibration.shares}
+        for name, weight in before.items():
+            if name in norms and weight > 0:
+                norms[name] /= weight
+        for name, weight in self.calibration.update(norms).items():
+            self.terms[name].weight = weight
+            if name in norms and before[name] > 0:
+                gradient.scale(name, weight / before[name])
+        if self.calibration.is_done:
+            found = ', '.join(f'{name} {weight:.4g}' for name, weight in self.calibration.weights.items())
+            get_root_logger().info(
+                f'Iteration {current_iter}: weights for the wanted shares of the gradient: {found}; frozen.'
+            )
+
+    def calibration_state(self) -> dict | None:
+        """Return what a resumed run needs to know of the weights that were found, None without `share` terms."""
+        return None if self.calibration is None else self.calibration.state_dict()
+
+    def load_calibration(self, state: dict | None) -> None:
+        """Take over the weights of an interrupted run."""
+        if self.calibration is not None and state is not None:
+            self.calibration.load_state_dict(state)
+            for name, weight in self.calibration.weights.items():
+                self.terms[name].weight = weight
 
     def weights_at(self, current_iter: int) -> dict[str, float]:
         """Return the weight of every term at an iteration."""
         return {name: term.weight_at(current_iter) for name, term in self.terms.items()}
 
 
-def build_objective(losses: Sequence[dict]) -> Objective:
-    """Build the objective from the checked entries of `train.losses`."""
-    return Objective([_build_term(entry) for entry in losses])
+def build_objective(losses: Sequence[dict], calibration_iter: int = 100) -> Objective:
+    """Build the objective from the checked entries of `train.losses`.
+
+    Args:
+        calibration_iter: iterations after which the weights of terms with a `share` are frozen.
+    """
+    terms = [_build_term(entry) for entry in losses]
+    shares = {entry['name']: entry['share'] for entry in losses if entry.get('share') is not None}
+    if not shares:
+        return Objective(terms)
+    fixed = [term.name for term in terms if term.name not in shares]
+    return Objective(terms, ShareCalibration(shares, fixed, calibration_iter))
 
 
 def _build_term(entry: dict) -> Term:
     arguments = dict(entry)
     loss_class = LOSS_REGISTRY.get(arguments.pop('type'))
     name, weight, outputs = (arguments.pop(key) for key in ('name', 'loss_weight', 'outputs'))
+    window = {key: arguments.pop(key, None) for key in ('start_iter', 'end_iter')}
+    arguments.pop('share', None)
     # The term multiplies, so that the raw value is known and the weight can follow a schedule.
     if 'loss_weight' in inspect.signature(loss_class).parameters:
         arguments['loss_weight'] = 1.0
-    return Term(name, loss_class(**arguments), weight, outputs)
+    return Term(name, loss_class(**arguments), weight, outputs, **window)
 
 
 def _takes_target(loss: nn.Module) -> bool:
