@@ -154,6 +154,7 @@ class ImageRestorationModel(BaseModel):
         if not values:  # a subclass with a step of its own fills log_dict alone
             return super().get_current_log()
         report_nonfinite(values, self.current_iter)
+        values = {name: value for name, value in values.items() if value or not name.startswith('nonfinite/')}
         weights = self.objective.weights_at(self.current_iter)
         return values | {f'loss_weight/{name}': weight for name, weight in weights.items()}
 
