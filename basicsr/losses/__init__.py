@@ -3,7 +3,7 @@
 from basicsr.losses.color_loss import ChromaLoss, LabABLoss
 from basicsr.losses.objective import Objective, Term, build_objective
 from basicsr.losses.perceptual_loss import PerceptualLoss
-from basicsr.losses.pixel_loss import CharbonnierLoss, L1Loss, MSELoss, PSNRLoss, WeightedTVLoss
+from basicsr.losses.pixel_loss import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, PSNRLoss, WeightedTVLoss
 from basicsr.losses.ssim_loss import SSIMLoss
 from basicsr.utils.logger import get_root_logger
 from basicsr.utils.registry import LOSS_REGISTRY
@@ -11,6 +11,7 @@ from basicsr.utils.registry import LOSS_REGISTRY
 __all__ = [
     'CharbonnierLoss',
     'ChromaLoss',
+    'HuberLoss',
     'L1Loss',
     'LabABLoss',
     'MSELoss',
