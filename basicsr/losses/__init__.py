@@ -1,9 +1,12 @@
 """Loss terms by family. The imports below are the inventory."""
 
+from basicsr.losses.color_difference_loss import DeltaE76Loss, LabLoss, OklabLoss
 from basicsr.losses.color_loss import ChromaLoss, LabABLoss
+from basicsr.losses.hue_saturation_loss import HueLoss, SaturationLoss
 from basicsr.losses.objective import Objective, Term, build_objective
 from basicsr.losses.perceptual_loss import PerceptualLoss
 from basicsr.losses.pixel_loss import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, PSNRLoss, WeightedTVLoss
+from basicsr.losses.shared_conversions import share_conversions
 from basicsr.losses.ssim_loss import SSIMLoss
 from basicsr.utils.logger import get_root_logger
 from basicsr.utils.registry import LOSS_REGISTRY
@@ -11,18 +14,24 @@ from basicsr.utils.registry import LOSS_REGISTRY
 __all__ = [
     'CharbonnierLoss',
     'ChromaLoss',
+    'DeltaE76Loss',
     'HuberLoss',
+    'HueLoss',
     'L1Loss',
     'LabABLoss',
+    'LabLoss',
     'MSELoss',
     'Objective',
+    'OklabLoss',
     'PSNRLoss',
     'PerceptualLoss',
     'SSIMLoss',
+    'SaturationLoss',
     'Term',
     'WeightedTVLoss',
     'build_loss',
     'build_objective',
+    'share_conversions',
 ]
 
 
