@@ -2,6 +2,7 @@
 
 from basicsr.losses.color_difference_loss import DeltaE76Loss, LabLoss, OklabLoss
 from basicsr.losses.color_loss import ChromaLoss, LabABLoss
+from basicsr.losses.color_statistics_loss import ColorConsistencyLoss, ColorDiversityLoss, ExposureLoss, GrayWorldLoss
 from basicsr.losses.hue_saturation_loss import HueLoss, SaturationLoss
 from basicsr.losses.objective import Objective, Term, build_objective
 from basicsr.losses.perceptual_loss import PerceptualLoss
@@ -14,7 +15,11 @@ from basicsr.utils.registry import LOSS_REGISTRY
 __all__ = [
     'CharbonnierLoss',
     'ChromaLoss',
+    'ColorConsistencyLoss',
+    'ColorDiversityLoss',
     'DeltaE76Loss',
+    'ExposureLoss',
+    'GrayWorldLoss',
     'HuberLoss',
     'HueLoss',
     'L1Loss',
