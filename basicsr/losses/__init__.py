@@ -8,7 +8,7 @@ from basicsr.losses.objective import Objective, Term, build_objective
 from basicsr.losses.perceptual_loss import PerceptualLoss
 from basicsr.losses.pixel_loss import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, PSNRLoss, WeightedTVLoss
 from basicsr.losses.shared_conversions import share_conversions
-from basicsr.losses.ssim_loss import SSIMLoss
+from basicsr.losses.ssim_loss import MSSSIMLoss, SSIMLoss
 from basicsr.utils.logger import get_root_logger
 from basicsr.utils.registry import LOSS_REGISTRY
 
@@ -26,6 +26,7 @@ __all__ = [
     'LabABLoss',
     'LabLoss',
     'MSELoss',
+    'MSSSIMLoss',
     'Objective',
     'OklabLoss',
     'PSNRLoss',
