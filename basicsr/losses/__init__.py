@@ -3,6 +3,8 @@
 from basicsr.losses.color_difference_loss import DeltaE76Loss, LabLoss, OklabLoss
 from basicsr.losses.color_loss import ChromaLoss, LabABLoss
 from basicsr.losses.color_statistics_loss import ColorConsistencyLoss, ColorDiversityLoss, ExposureLoss, GrayWorldLoss
+from basicsr.losses.frequency_loss import FFTLoss, FocalFrequencyLoss, WaveletLoss
+from basicsr.losses.gradient_loss import GradientLoss, TVLoss
 from basicsr.losses.hue_saturation_loss import HueLoss, SaturationLoss
 from basicsr.losses.objective import Objective, Term, build_objective
 from basicsr.losses.perceptual_loss import PerceptualLoss
@@ -19,6 +21,9 @@ __all__ = [
     'ColorDiversityLoss',
     'DeltaE76Loss',
     'ExposureLoss',
+    'FFTLoss',
+    'FocalFrequencyLoss',
+    'GradientLoss',
     'GrayWorldLoss',
     'HuberLoss',
     'HueLoss',
@@ -33,7 +38,9 @@ __all__ = [
     'PerceptualLoss',
     'SSIMLoss',
     'SaturationLoss',
+    'TVLoss',
     'Term',
+    'WaveletLoss',
     'WeightedTVLoss',
     'build_loss',
     'build_objective',
