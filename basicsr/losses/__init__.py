@@ -7,7 +7,7 @@ from basicsr.losses.frequency_loss import FFTLoss, FocalFrequencyLoss, WaveletLo
 from basicsr.losses.gradient_loss import GradientLoss, TVLoss
 from basicsr.losses.hue_saturation_loss import HueLoss, SaturationLoss
 from basicsr.losses.objective import Objective, Term, build_objective
-from basicsr.losses.perceptual_loss import PerceptualLoss
+from basicsr.losses.perceptual_loss import PerceptualLoss, StyleLoss
 from basicsr.losses.pixel_loss import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, PSNRLoss, WeightedTVLoss
 from basicsr.losses.shared_conversions import share_conversions
 from basicsr.losses.ssim_loss import MSSSIMLoss, SSIMLoss
@@ -38,6 +38,7 @@ __all__ = [
     'PerceptualLoss',
     'SSIMLoss',
     'SaturationLoss',
+    'StyleLoss',
     'TVLoss',
     'Term',
     'WaveletLoss',
