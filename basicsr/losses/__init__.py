@@ -4,6 +4,7 @@ from basicsr.losses.color_difference_loss import DeltaE76Loss, LabLoss, OklabLos
 from basicsr.losses.color_loss import ChromaLoss, LabABLoss
 from basicsr.losses.color_statistics_loss import ColorConsistencyLoss, ColorDiversityLoss, ExposureLoss, GrayWorldLoss
 from basicsr.losses.frequency_loss import FFTLoss, FocalFrequencyLoss, WaveletLoss
+from basicsr.losses.gan_loss import GANLoss, MultiScaleGANLoss, g_path_regularize, gradient_penalty_loss, r1_penalty
 from basicsr.losses.gradient_loss import GradientLoss, TVLoss
 from basicsr.losses.hue_saturation_loss import HueLoss, SaturationLoss
 from basicsr.losses.objective import Objective, Term, build_objective
@@ -23,6 +24,7 @@ __all__ = [
     'ExposureLoss',
     'FFTLoss',
     'FocalFrequencyLoss',
+    'GANLoss',
     'GradientLoss',
     'GrayWorldLoss',
     'HuberLoss',
@@ -32,6 +34,7 @@ __all__ = [
     'LabLoss',
     'MSELoss',
     'MSSSIMLoss',
+    'MultiScaleGANLoss',
     'Objective',
     'OklabLoss',
     'PSNRLoss',
@@ -45,6 +48,9 @@ __all__ = [
     'WeightedTVLoss',
     'build_loss',
     'build_objective',
+    'g_path_regularize',
+    'gradient_penalty_loss',
+    'r1_penalty',
     'share_conversions',
 ]
 
