@@ -3,6 +3,7 @@
 from basicsr.losses.color_difference_loss import DeltaE76Loss, LabLoss, OklabLoss
 from basicsr.losses.color_loss import ChromaLoss, LabABLoss
 from basicsr.losses.color_statistics_loss import ColorConsistencyLoss, ColorDiversityLoss, ExposureLoss, GrayWorldLoss
+from basicsr.losses.composite_loss import ColorAwareLoss
 from basicsr.losses.frequency_loss import FFTLoss, FocalFrequencyLoss, WaveletLoss
 from basicsr.losses.gan_loss import GANLoss, MultiScaleGANLoss, g_path_regularize, gradient_penalty_loss, r1_penalty
 from basicsr.losses.gradient_loss import GradientLoss, TVLoss
@@ -18,6 +19,7 @@ from basicsr.utils.registry import LOSS_REGISTRY
 __all__ = [
     'CharbonnierLoss',
     'ChromaLoss',
+    'ColorAwareLoss',
     'ColorConsistencyLoss',
     'ColorDiversityLoss',
     'DeltaE76Loss',
