@@ -11,7 +11,8 @@ from basicsr.utils.logger import get_root_logger
 def step_if_finite(optimizer: torch.optim.Optimizer, norm: torch.Tensor) -> torch.Tensor:
     """Do an optimizer step, unless the norm of the gradient is NaN or infinite.
 
-    A fused optimizer decides on the device, as it does for torch's gradient scaler; for another one the host has to look.
+    A fused optimizer decides on the device, as it does for torch's gradient scaler; for another one the host has to
+    look.
 
     Returns:
         1.0 where the step was left out, else 0.0, on the device.
@@ -51,6 +52,6 @@ def report_nonfinite(values: dict[str, float], current_iter: int) -> None:
         )
     if skipped > 0:
         get_root_logger().warning(
-            f'iteration {current_iter}: {skipped:.1%} of the steps since the last log line were left out, because their '
-            f'gradient was not finite: {names}'
+            f'iteration {current_iter}: {skipped:.1%} of the steps since the last log line were left out, because '
+            f'their gradient was not finite: {names}'
         )

@@ -12,13 +12,13 @@ _MEMORY = 0.9
 class ShareCalibration:
     """Finds the weights that give terms the shares they ask for, then freezes them.
 
-    A term's share is the norm of its gradient at the last layer over the sum of all terms' norms. Norms change from batch to
-    batch and fall as training proceeds, so their geometric means over the latest iterations are used.
+    A term's share is the norm of its gradient at the last layer over the sum of all terms' norms. Norms change from
+    batch to batch and fall as training proceeds, so their geometric means over the latest iterations are used.
 
     Args:
         shares: term -> share of the gradient it asks for.
-        fixed: terms that have a weight of their own. Without any, the shares are relative to each other, and the first of
-            them gets weight 1.
+        fixed: terms that have a weight of their own. Without any, the shares are relative to each other, and the first
+            of them gets weight 1.
         num_iters: iterations after which the weights are frozen.
 
     Raises:

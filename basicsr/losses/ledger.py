@@ -1,8 +1,8 @@
 """The gradient ledger: which term pulls how hard, where to, and which one went non-finite.
 
-The backward pass is split at the network's output. With `y` the detached output, each weighted term gives its gradient with
-respect to `y`; their sum goes through the network in one backward pass. This equals the backward pass of the plain sum to
-rounding, costs the same, and knows every term's part.
+The backward pass is split at the network's output. With `y` the detached output, each weighted term gives its gradient
+with respect to `y`; their sum goes through the network in one backward pass. This equals the backward pass of the plain
+sum to rounding, costs the same, and knows every term's part.
 
 The norm at the output is the wrong measure of a term's influence: it overrates terms that disagree from pixel to pixel
 (edges, frequencies) by up to two orders. The norm at the last layer's parameters predicts that of the whole network to
@@ -105,8 +105,8 @@ class LastLayer:
 
     Args:
         net: the network.
-        name: a module of it, as `named_modules` calls it; by default the last one with a weight matrix or kernel that the
-            first watched forward pass runs.
+        name: a module of it, as `named_modules` calls it; by default the last one with a weight matrix or kernel that
+            the first watched forward pass runs.
 
     Raises:
         OptionError: there is no module of that name, or it has no trained parameters.

@@ -3,12 +3,14 @@
 import bisect
 import inspect
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import nn
 
 from basicsr.losses.calibration import ShareCalibration
 from basicsr.losses.ledger import SplitGradient
+from basicsr.losses.shared_conversions import share_conversions
 from basicsr.utils.errors import OptionError, UserError
 from basicsr.utils.logger import get_root_logger
 from basicsr.utils.registry import LOSS_REGISTRY
@@ -60,6 +62,12 @@ class Term(nn.Module):
         start, end = points[right - 1], points[right]
         part = (current_iter - start) / (end - start)
         return self.weight[start] + part * (self.weight[end] - self.weight[start])
+
+    def breakpoints(self) -> list[int]:
+        """Return the iterations at which the weight may change its course."""
+        points = list(self.weight) if isinstance(self.weight, dict) else []
+        ends = [point for point in (self.start_iter, self.end_iter) if point is not None]
+        return [max(point, 1) for point in points + ends]
 
     def forward(self, pred: torch.Tensor, target: torch.Tensor):
         """Return what the loss returns, times the weight at the first iteration.
@@ -121,6 +129,7 @@ class Objective(nn.Module):
             raise OptionError(f'train.losses: two entries are called {", ".join(twins)}: rename one of them')
         self.terms = nn.ModuleDict({term.name: term for term in terms})
         self.calibration = calibration
+        self._seen: set[str] = set()
 
     def forward(
         self, preds: Sequence[torch.Tensor], target: torch.Tensor, current_iter: int = 1
@@ -134,7 +143,8 @@ class Objective(nn.Module):
         Returns:
             The total, and detached values for the log: `l_<name>` (weighted), `losses_raw/<name>`, `l_total`.
         """
-        values, log = self._evaluate(preds, target, current_iter)
+        with share_conversions():
+            values, log = self._evaluate(preds, target, current_iter)
         total = sum(values.values())
         return total, log | {'l_total': total.detach()}
 
@@ -143,18 +153,16 @@ class Objective(nn.Module):
     ) -> tuple[SplitGradient, dict[str, torch.Tensor]]:
         """Like `forward`, but return the gradient of each term at the network's outputs instead of the total."""
         leaves = [_at_least_float32(pred.detach()).requires_grad_() for pred in preds]
-        values, log = self._evaluate(leaves, target, current_iter)
-        for name, value in values.items():
-            if not value.requires_grad:
-                raise UserError(f"train.losses: '{name}' does not depend on the prediction: it has no gradient")
-        # Terms share colour conversions, whose graph must outlive the first of them.
-        by_term = {
-            name: torch.autograd.grad(value, leaves, retain_graph=True, allow_unused=True)
-            for name, value in values.items()
-        }
+        with share_conversions():
+            values, log = self._evaluate(leaves, target, current_iter)
+            by_term = {}
+            for name, value in values.items():
+                if not value.requires_grad:
+                    raise UserError(f"train.losses: '{name}' does not depend on the prediction: it has no gradient")
+                # Terms share the graphs of conversions, which must outlive the first of them.
+                by_term[name] = list(torch.autograd.grad(value, leaves, retain_graph=True, allow_unused=True))
         total = torch.stack([value.detach() for value in values.values()]).sum()
-        gradient = SplitGradient(preds, {name: list(grads) for name, grads in by_term.items()})
-        return gradient, log | {'l_total': total}
+        return SplitGradient(preds, by_term), log | {'l_total': total}
 
     def _evaluate(
         self, preds: Sequence[torch.Tensor], target: torch.Tensor, current_iter: int
@@ -168,7 +176,8 @@ class Objective(nn.Module):
                 weight = term.weight_at(current_iter)
                 if weight == 0:
                     continue
-                parts = term.raw_values(preds, target)
+                evaluate = term.raw_values if term.name in self._seen else partial(self._first_values, term)
+                parts = evaluate(preds, target)
                 for name, raw in parts.items():
                     log[f'l_{name}'] = raw.detach() * weight
                     log[f'losses_raw/{name}'] = raw.detach()
@@ -180,6 +189,44 @@ class Objective(nn.Module):
     def find(self, name: str) -> Term | None:
         """Return the term of that name, or None."""
         return self.terms[name] if name in self.terms else None  # noqa: SIM401 (ModuleDict has no get)
+
+    def _first_values(self, term: Term, preds: Sequence[torch.Tensor], target: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Evaluate a term for the first time, and refuse data that it was not made for. Waits for the device."""
+        self._seen.add(term.name)
+        low, high = target.aminmax()
+        if getattr(term.loss, 'space', None) == 'srgb' and (low < -0.01 or high > 1.01):
+            raise UserError(
+                f"train.losses: '{term.name}' takes sRGB in [0, 1], but the target has values from {low:.3g} to "
+                f'{high:.3g}: scale the data (no `mean` and `std`), or say `space: linear` if it is linear light'
+            )
+        try:
+            return term.raw_values(preds, target)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except (ValueError, RuntimeError) as error:
+            shapes = f'an output of shape {tuple(preds[-1].shape)} and a target of shape {tuple(target.shape)}'
+            raise UserError(f"train.losses: '{term.name}' cannot take {shapes}: {error}") from error
+
+    def advice(self) -> list[str]:
+        """Return what to warn of before training: iterations without supervision, terms that cannot work alone."""
+        lines = []
+        anchors = [term for term in self.terms.values() if getattr(term.loss, 'is_anchor', False)]
+        points = {1, *(point for term in self.terms.values() for point in term.breakpoints())}
+        bare = [point for point in sorted(points) if not any(term.weight_at(point) > 0 for term in anchors)]
+        if bare:
+            lines.append(
+                f'train.losses: from iteration {bare[0]} on no pixel term (L1Loss, MSELoss, CharbonnierLoss, ...) has '
+                'a weight above 0: nothing holds brightness, colour and detail to the target'
+            )
+        losses = [term.loss for term in self.terms.values()]
+        if not any(getattr(loss, 'restores_gray', False) for loss in losses):
+            lines += [
+                f"train.losses: '{term.name}' has no gradient where the prediction is grey, so it cannot bring a lost "
+                'colour back: put a term beside it that compares colour as a vector, such as ChromaLoss or LabABLoss'
+                for term in self.terms.values()
+                if getattr(term.loss, 'dead_at_gray', False)
+            ]
+        return lines
 
     @property
     def is_calibrating(self) -> bool:
@@ -242,9 +289,13 @@ def build_objective(losses: Sequence[dict], calibration_iter: int = 100) -> Obje
 def _build_term(entry: dict) -> Term:
     arguments = dict(entry)
     loss_class = LOSS_REGISTRY.get(arguments.pop('type'))
-    name, weight, outputs = (arguments.pop(key) for key in ('name', 'loss_weight', 'outputs'))
+    name, outputs, weight = arguments.pop('name'), arguments.pop('outputs'), arguments.pop('loss_weight', 1.0)
     window = {key: arguments.pop(key, None) for key in ('start_iter', 'end_iter')}
     arguments.pop('share', None)
+    if 'target_is_real' in inspect.signature(loss_class.forward).parameters:
+        raise OptionError(
+            f"train.losses: '{name}': {loss_class.__name__} needs a discriminator, and cannot stand in the list"
+        )
     # The term multiplies, so that the raw value is known and the weight can follow a schedule.
     if 'loss_weight' in inspect.signature(loss_class).parameters:
         arguments['loss_weight'] = 1.0

@@ -51,9 +51,12 @@ class ImageRestorationModel(BaseModel):
             self.net_g_ema = copy.deepcopy(self.get_bare_model(self.net_g)).eval().requires_grad_(False)
             get_root_logger().info(f'Use Exponential Moving Average with decay: {self.ema_decay}')
         self.objective = build_objective(train_opt['losses'], train_opt.get('calibration_iter', 100)).to(self.device)
+        for line in self.objective.advice():
+            get_root_logger().warning(line)
         self.split_backward = train_opt.get('split_backward', True)
         self.last_layer = LastLayer(self.get_bare_model(self.net_g), train_opt.get('last_layer'))
         self.ledger_freq = self.opt['logger'].get('ledger_freq', 100)
+        self._dominant: set[str] = set()
         self.grad_clip = self._choose_grad_clip(train_opt.get('grad_clip'))
         self.running_mean = RunningMean()
         self.setup_optimizers()
@@ -154,9 +157,20 @@ class ImageRestorationModel(BaseModel):
         if not values:  # a subclass with a step of its own fills log_dict alone
             return super().get_current_log()
         report_nonfinite(values, self.current_iter)
+        self._warn_of_dominance(values)
         values = {name: value for name, value in values.items() if value or not name.startswith('nonfinite/')}
         weights = self.objective.weights_at(self.current_iter)
         return values | {f'loss_weight/{name}': weight for name, weight in weights.items()}
+
+    def _warn_of_dominance(self, values: dict[str, float]) -> None:
+        """Say once of a term that it holds nearly all of the gradient: the others then have no say."""
+        for name in self.objective.terms:
+            share = values.get(f'grad_share/{name}', 0.0)
+            if share > 0.95 and len(self.objective.terms) > 1 and name not in self._dominant:
+                self._dominant.add(name)
+                get_root_logger().warning(
+                    f'{name} holds {share:.1%} of the gradient at these weights: the other terms have no say'
+                )
 
     # Inference.
 
@@ -192,7 +206,7 @@ class ImageRestorationModel(BaseModel):
         return super().training_state() | {'calibration': self.objective.calibration_state()}
 
     def resume_training(self, resume_state: dict) -> None:
-        """Load optimizer, schedule, best scores and calibrated weights; the moving average comes from the weights file."""
+        """Load optimizer, schedule, best scores, calibrated weights; the moving average comes from the weights file."""
         super().resume_training(resume_state)
         self.objective.load_calibration(resume_state.get('calibration'))
         if hasattr(self, 'net_g_ema') and self.opt['path'].get('pretrain_network_g'):

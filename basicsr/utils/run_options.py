@@ -93,7 +93,8 @@ class TrainOptions(Section):
         None, 'gradient clipping; by default norm 0.01 for ImageRestorationModel, as NAFNet, and none for SRModel'
     )
     split_backward: Bool = _key(
-        True, 'split the backward pass at the output, so that each term\'s part in the gradient is known; same result and cost'
+        True,
+        "split the backward pass at the output, so that each term's part in it is known; same result and cost",
     )
     last_layer: Str | None = _key(
         None, 'module of the network at whose parameters gradients are compared; by default the last layer that runs'
@@ -123,7 +124,9 @@ class LoggerOptions(Section):
         5000, 'save weights and training state every so many iterations, and at the end', gt=0
     )
     use_tb_logger: Bool = _key(True, 'write TensorBoard files')
-    ledger_freq: Int | None = _key(100, 'compare the gradients of the terms every so many iterations; `~` for never', gt=0)
+    ledger_freq: Int | None = _key(
+        100, 'compare the gradients of the terms every so many iterations; `~` for never', gt=0
+    )
 
 
 class RunOptions(Section):
@@ -168,7 +171,10 @@ class TermOptions(Section):
         1.0, 'weight of the term: a number, or `{iteration: weight}`, linear between the points and constant outside'
     )
     share: Float | None = _key(
-        None, 'in place of `loss_weight`: share of the gradient, in (0, 1); the weight is found in the first iterations', gt=0, lt=1
+        None,
+        'in place of `loss_weight`: share of the gradient, in (0, 1); the weight is found in the first iterations',
+        gt=0,
+        lt=1,
     )
     start_iter: Int | None = _key(None, 'the weight is 0 before this iteration')
     end_iter: Int | None = _key(None, 'the weight is 0 from this iteration on')

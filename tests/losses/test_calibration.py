@@ -50,5 +50,5 @@ def test_a_resumed_calibration_ends_where_the_other_does():
 
 
 def test_shares_that_leave_nothing_are_refused():
-    with pytest.raises(ValueError, match='the shares add up to 1.1, which leaves nothing for pixel'):
+    with pytest.raises(ValueError, match=r'the shares add up to 1\.1, which leaves nothing for pixel'):
         ShareCalibration({'a': 0.6, 'b': 0.5}, ['pixel'], 5)

@@ -191,7 +191,7 @@ def test_losses_run_in_float32_under_autocast():
 
 
 @pytest.mark.parametrize('split_backward', [True, False])
-def test_a_nan_step_is_skipped_and_its_term_named(split_backward, caplog, monkeypatch):
+def test_a_nan_step_is_skipped_and_its_term_named(split_backward, caplog):
     """One bad batch among good ones: the weights are those of a run without it."""
     changes = {
         'losses': [{'type': 'L1Loss', 'name': 'pixel'}, {'type': 'NanAtTwo', 'name': 'bad'}],
@@ -210,7 +210,7 @@ def test_a_nan_step_is_skipped_and_its_term_named(split_backward, caplog, monkey
     for ours, theirs in zip(model.net_g.parameters(), twin.net_g.parameters()):
         assert torch.equal(ours, theirs)
 
-    monkeypatch.setattr(get_root_logger(), 'propagate', True)
+    get_root_logger().addHandler(caplog.handler)
     log = model.get_current_log()
     assert log['grad/skipped'] == 0.25
     assert '25.0% of the steps' in caplog.text
@@ -316,3 +316,40 @@ def test_subclass_hooks_of_basicsr_work():
     model.optimize_parameters(1)
     assert model.get_current_log()['l_pix'] == pytest.approx(expected, rel=1e-6)
     assert hasattr(model, 'net_g_ema')
+
+
+@pytest.mark.parametrize(
+    ('loss', 'shape', 'message'),
+    [
+        ({'type': 'LabABLoss'}, (1, 1, 16, 16), r"'lab_ab' cannot take an output of shape \(1, 1, 16, 16\)"),
+        ({'type': 'SSIMLoss'}, (1, 3, 8, 8), r"'ssim' cannot take .* smaller than its 11x11 window"),
+    ],
+)
+def test_data_a_term_was_not_made_for_is_refused_by_its_name(loss, shape, message):
+    from basicsr.losses import build_objective
+    from basicsr.utils.option_tree import entry_name
+
+    objective = build_objective([{**loss, 'name': entry_name(loss), 'outputs': 'all'}])
+    with pytest.raises(ValueError, match=message):
+        objective.split([torch.rand(shape)], torch.rand(shape))
+
+
+def test_a_target_that_is_no_srgb_is_refused():
+    from basicsr.losses import LabABLoss, Objective, Term
+
+    target = torch.rand(1, 3, 16, 16) * 3
+    with pytest.raises(ValueError, match=r"'lab' takes sRGB in \[0, 1\], but the target has values .*`space: linear`"):
+        Objective([Term('lab', LabABLoss())]).split([target], target)
+    Objective([Term('lab', LabABLoss(space='linear'))]).split([target], target)
+
+
+def test_advice_names_terms_that_cannot_work_alone():
+    from basicsr.losses import ChromaLoss, L1Loss, Objective, SaturationLoss, SSIMLoss, Term
+
+    assert Objective([Term('pixel', L1Loss()), Term('chroma', ChromaLoss())]).advice() == []
+    alone = Objective([Term('pixel', L1Loss()), Term('saturation', SaturationLoss())]).advice()
+    assert len(alone) == 1 and alone[0].startswith(
+        "train.losses: 'saturation' has no gradient where the prediction is grey"
+    )
+    ramped = Objective([Term('pixel', L1Loss(), {0: 1.0, 500: 0.0}), Term('ssim', SSIMLoss())]).advice()
+    assert len(ramped) == 1 and ramped[0].startswith('train.losses: from iteration 500 on no pixel term')

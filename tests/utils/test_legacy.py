@@ -109,7 +109,7 @@ class TestLosses:
         text = OLD_LOSSES.replace('reduction: mean', 'reduction: avg').replace('vgg_type', 'vgg')
         assert problems(tmp_path, text) == [
             "line 18 train.losses[0].reduction: 'avg' is not one of 'mean'",
-            "line 22 train.losses[1].vgg: PerceptualLoss has no such argument",
+            'line 22 train.losses[1].vgg: PerceptualLoss has no such argument',
         ]
 
     def test_without_a_perceptual_loss(self, tmp_path):
