@@ -9,6 +9,7 @@ if __name__ == '__main__' and not __package__:
     sys.path[:] = [str(_here.parent), *(p for p in sys.path if Path(p or '.').resolve() != _here)]
 
 import datetime
+import os
 import time
 
 from tqdm import tqdm
@@ -19,7 +20,8 @@ from basicsr.engine.run import Run
 from basicsr.engine.start import Start, choose_seed, decide_start, seed_iteration, set_deterministic
 from basicsr.models import build_model
 from basicsr.utils.cli import run_cli
-from basicsr.utils.dist_util import get_dist_info, init_dist
+from basicsr.utils.dist_util import get_dist_info, init_dist, leave_dist
+from basicsr.utils.errors import UserError
 from basicsr.utils.logger import AvgTimer, get_env_info, get_root_logger
 from basicsr.utils.misc import seed_all
 from basicsr.utils.options import dict2str, dump_options, parse_options
@@ -44,22 +46,14 @@ def train_pipeline(root_path: str, argv: list[str] | None = None):
         print('\n'.join(f'note: {note}' for note in args.notes), file=sys.stderr)
         return None
 
-    # Devices and seeds.
-    if args.launcher != 'none':
-        init_dist(args.launcher, **opt['dist_params'])
-    opt['rank'], opt['world_size'] = get_dist_info()
-    opt['dist'] = args.launcher != 'none'
-    if opt['deterministic']:
-        set_deterministic()
-
     # Everything that can fail for a wrong option or file comes before the run folder is touched.
+    set_up_devices(opt, args.launcher)
     logger = get_root_logger()
     logger.info(get_env_info())
     for note in args.notes:
         logger.info(f'note: {note}')
     start = decide_start(opt, args.resolved, args.allow_changed)
     seed = opt['manual_seed'] = args.resolved['manual_seed'] = choose_seed(opt['manual_seed'], start)
-    total_iter = opt['train']['total_iter']
     train_set = build_dataset(opt['datasets']['train'])
     val_loaders = [build_val_loader(build_dataset(o)) for key, o in opt['datasets'].items() if key != 'train']
     seed_all(seed)
@@ -69,18 +63,10 @@ def train_pipeline(root_path: str, argv: list[str] | None = None):
     log_statistics(opt, train_set, val_loaders)
 
     # Train.
-    train_opt = opt['datasets']['train']
-    batch_size = train_opt['batch_size_per_gpu']
-    stream = build_stream(
-        train_set,
-        batch_size,
-        train_opt['num_worker_per_gpu'],
-        seed,
-        start.iteration,
-        total_iter,
-        *get_dist_info(),
-        pin_memory=train_opt['pin_memory'],
-    )
+    train_opt, total_iter = opt['datasets']['train'], opt['train']['total_iter']
+    batch_size, num_workers = train_opt['batch_size_per_gpu'], train_opt['num_worker_per_gpu']
+    positions = (seed, start.iteration, total_iter, opt['rank'], opt['world_size'])
+    stream = build_stream(train_set, batch_size, num_workers, *positions, pin_memory=train_opt['pin_memory'])
     samples_per_iter = batch_size * opt['world_size']
     val_freq = (opt['val'] or {}).get('val_freq')
     if start.mode == 'resume' and val_freq and start.iteration % val_freq == 0:
@@ -119,7 +105,21 @@ def train_pipeline(root_path: str, argv: list[str] | None = None):
     model.save(epoch=-1, current_iter=-1)
     run.close()
     log_results(opt, run)
+    leave_dist()
     return model
+
+
+def set_up_devices(opt: dict, launcher: str) -> None:
+    """Join the other ranks, where there are any, and note in `opt` which one this is."""
+    if launcher != 'none':
+        init_dist(launcher, **opt['dist_params'])
+    elif int(os.environ.get('WORLD_SIZE', 1)) > 1:
+        count = os.environ['WORLD_SIZE']
+        raise UserError(f'this is one of {count} processes, which would overwrite each other: add --launcher pytorch')
+    opt['rank'], opt['world_size'] = get_dist_info()
+    opt['dist'] = launcher != 'none'
+    if opt['deterministic']:
+        set_deterministic()
 
 
 def build_started_model(opt: dict, start: Start):

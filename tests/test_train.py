@@ -67,6 +67,7 @@ def test_tensorboard_has_a_curve_per_term(train, tiny_root):
     assert set(events.Tags()['scalars']) == {
         'grad/clipped',
         'grad/norm',
+        'grad/skipped',
         'loss_weight/pixel',
         'loss_weight/ssim',
         'losses/l_pixel',

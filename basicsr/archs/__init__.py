@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from basicsr.utils.errors import OptionError
 from basicsr.utils.registry import ARCH_REGISTRY
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ def build_network(opt: dict) -> 'nn.Module':
     from basicsr.utils.logger import get_root_logger
 
     arguments = dict(opt)
-    net = ARCH_REGISTRY.get(arguments.pop('type'))(**arguments)
+    arch = ARCH_REGISTRY.get(arguments.pop('type'))
+    try:
+        net = arch(**arguments)
+    except (ValueError, TypeError) as error:
+        raise OptionError(f'network_g: {arch.__name__}: {error}') from error
     get_root_logger().info(f'Network [{type(net).__name__}] is created.')
     return net

@@ -21,7 +21,7 @@ def build_dataset(dataset_opt: dict) -> Dataset:
     if takes_opt(dataset_class):
         dataset = dataset_class(copy.deepcopy(dataset_opt))
     else:
-        common = {*LoaderOptions.model_fields, 'phase', 'scale'}
+        common = {*LoaderOptions.model_fields, 'key', 'phase', 'scale'}
         dataset = dataset_class(**{k: v for k, v in dataset_opt.items() if k not in common})
         dataset.opt = dataset_opt
     get_root_logger().info(f'Dataset [{dataset_class.__name__}] - {dataset_opt["name"]} is built.')

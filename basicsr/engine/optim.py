@@ -26,6 +26,11 @@ def build_optimizer(params: Iterable, type: str, **arguments: object) -> torch.o
     try:
         if 'betas' in arguments:  # torch refuses an int beside a float
             arguments['betas'] = tuple(float(beta) for beta in arguments['betas'])
+        params = list(params)
+        on_gpu = bool(params) and all(getattr(p, 'is_cuda', False) for p in params)
+        if on_gpu and arguments.get('fused', False) is None and not arguments.get('foreach'):
+            # One kernel per step, and a step with NaN in its gradient is left out without waiting for the device.
+            arguments['fused'] = True
         return optimizer(params, **arguments)
     except (ValueError, TypeError, LookupError) as error:
         raise OptionError(f'train.optim_g: {type}: {error}') from error

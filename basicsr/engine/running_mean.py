@@ -6,25 +6,30 @@ from basicsr.utils.dist_util import mean_over_ranks
 
 
 class RunningMean:
-    """Accumulates named scalar tensors without waiting for the device."""
+    """Accumulates named scalar tensors without waiting for the device. Values that are not finite count in no mean."""
 
     def __init__(self) -> None:
         self._sums: dict[str, torch.Tensor] = {}
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, torch.Tensor] = {}
 
     def add(self, values: dict[str, torch.Tensor]) -> None:
         """Add one value per name."""
         for name, value in values.items():
             value = value.detach().float()
+            finite = torch.isfinite(value)
+            value, count = torch.where(finite, value, 0.0), finite.float()
             # Out of place: a caller may hold the tensor that was added first.
             self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
+            self._counts[name] = self._counts[name] + count if name in self._counts else count
 
     def read(self) -> dict[str, float]:
-        """Return the means since the last call, over all ranks, and start anew. Waits for the device once."""
+        """Return the means since the last call, over all ranks, and start anew; NaN where no value was finite.
+
+        Waits for the device once.
+        """
         if not self._sums:
             return {}
-        means = torch.stack([self._sums[name] / self._counts[name] for name in self._sums])
+        means = torch.stack(list(self._sums.values())) / torch.stack(list(self._counts.values()))
         values = dict(zip(self._sums, mean_over_ranks(means).tolist()))
         self._sums, self._counts = {}, {}
         return values

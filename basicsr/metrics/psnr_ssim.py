@@ -59,7 +59,6 @@ def calculate_ssim(
     return float(np.mean([_ssim_map(x.copy(), y.copy(), _blur_array).mean() for x, y in channels]))
 
 
-@METRIC_REGISTRY.register()
 def calculate_psnr_pt(
     img: torch.Tensor, img2: torch.Tensor, crop_border: int = 0, test_y_channel: bool = False
 ) -> torch.Tensor:
@@ -75,7 +74,6 @@ def calculate_psnr_pt(
     return 10 * torch.log10(1 / (mse + 1e-8))
 
 
-@METRIC_REGISTRY.register()
 def calculate_ssim_pt(
     img: torch.Tensor, img2: torch.Tensor, crop_border: int = 0, test_y_channel: bool = False
 ) -> torch.Tensor:

@@ -130,15 +130,17 @@ class BaseModel(ValidationMixin):
         """Write `training_states/<iteration>.state`: all that continues this run, beside the weights."""
         if current_iter == -1:
             return
-        state = {
-            'epoch': epoch,
-            'iter': current_iter,
+        state = {'epoch': epoch, 'iter': current_iter, **self.training_state()}
+        save_atomic(state, os.path.join(self.opt['path']['training_states'], f'{current_iter}.state'))
+
+    def training_state(self) -> dict:
+        """Return what continues this run beside the weights."""
+        return {
             'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
             'schedulers': [scheduler.state_dict() for scheduler in self.schedulers],
             'manual_seed': self.opt['manual_seed'],
             'best_metric_results': copy.deepcopy(self.best_metric_results),
         }
-        save_atomic(state, os.path.join(self.opt['path']['training_states'], f'{current_iter}.state'))
 
     def resume_training(self, resume_state: dict) -> None:
         """Load optimizers, schedules and best scores from a training state."""

@@ -1,17 +1,18 @@
 """Trains a restoration or enhancement network on pairs, with any list of loss terms."""
 
 import copy
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from basicsr.archs import build_network
+from basicsr.engine.finite import report_nonfinite, step_if_finite
 from basicsr.engine.grad_clip import clip_gradients
 from basicsr.engine.running_mean import RunningMean
+from basicsr.losses.ledger import LastLayer, read_ledger
 from basicsr.losses.objective import Term, build_objective
 from basicsr.models.base_model import BaseModel
-from basicsr.utils.errors import UserError
 from basicsr.utils.logger import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 
@@ -49,7 +50,13 @@ class ImageRestorationModel(BaseModel):
         if self.ema_decay > 0:  # without EMA the attribute is absent: subclasses ask hasattr
             self.net_g_ema = copy.deepcopy(self.get_bare_model(self.net_g)).eval().requires_grad_(False)
             get_root_logger().info(f'Use Exponential Moving Average with decay: {self.ema_decay}')
-        self.objective = build_objective(train_opt['losses']).to(self.device)
+        self.objective = build_objective(train_opt['losses'], train_opt.get('calibration_iter', 100)).to(self.device)
+        for line in self.objective.advice():
+            get_root_logger().warning(line)
+        self.split_backward = train_opt.get('split_backward', True)
+        self.last_layer = LastLayer(self.get_bare_model(self.net_g), train_opt.get('last_layer'))
+        self.ledger_freq = self.opt['logger'].get('ledger_freq', 100)
+        self._dominant: set[str] = set()
         self.grad_clip = self._choose_grad_clip(train_opt.get('grad_clip'))
         self.running_mean = RunningMean()
         self.setup_optimizers()
@@ -99,22 +106,46 @@ class ImageRestorationModel(BaseModel):
             del self.gt
 
     def optimize_parameters(self, current_iter: int, tb_logger: Any = None) -> None:
-        """Do one step: forward, objective, backward, clip, optimizer, EMA. Waits for the device nowhere."""
+        """Do one step: forward, objective, backward, clip, optimizer, EMA. Waits for the device nowhere.
+
+        A step whose gradient is not finite is left out.
+        """
+        self.current_iter = current_iter
         self.optimizer_g.zero_grad()
-        preds = self.net_g(self.lq)
+        with self.last_layer.watch():
+            preds = self.net_g(self.lq)
         preds = preds if isinstance(preds, list | tuple) else [preds]
         self.output = preds[-1]
 
-        total, log = self.objective(preds, self.gt, current_iter)
-        total.backward()
+        log = self._backward_by_term(preds) if self.split_backward else self._backward_of_sum(preds)
         norm, clipped = clip_gradients(self.net_g.parameters(), **self.grad_clip)
-        self.optimizer_g.step()
+        skipped = step_if_finite(self.optimizer_g, norm)
         if self.ema_decay > 0:
             self.model_ema(decay=self.ema_decay)
 
-        self.log_dict = self.reduce_loss_dict(log | {'grad/norm': norm, 'grad/clipped': clipped})
+        log |= {'grad/norm': norm, 'grad/clipped': clipped, 'grad/skipped': skipped}
+        self.log_dict = self.reduce_loss_dict(log)
         self.running_mean.add(self.log_dict)
-        self.current_iter = current_iter
+
+    def _backward_of_sum(self, preds: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        total, log = self.objective(preds, self.gt, self.current_iter)
+        total.backward()
+        return log
+
+    def _backward_by_term(self, preds: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Backward pass split at the output; every `ledger_freq` iterations, who pulls how hard."""
+        gradient, log = self.objective.split(preds, self.gt, self.current_iter)
+        log |= {f'nonfinite/{name}': flag for name, flag in gradient.nonfinite().items()}
+        looks = self.ledger_freq and self.current_iter % self.ledger_freq == 0
+        if looks or self.objective.is_calibrating:
+            rows = gradient.at_parameters(self.last_layer.parameters)
+        if self.objective.is_calibrating:
+            self.objective.calibrate(gradient, rows, self.current_iter)
+        elif looks:
+            log |= read_ledger(list(gradient.by_term), rows)
+            log |= {f'grad_zero/{name}': share for name, share in gradient.zero_fraction().items()}
+        gradient.backward()
+        return log
 
     def get_current_log(self) -> dict[str, float]:
         """Return the means since the last call, and the present weights. Waits for the device once.
@@ -125,16 +156,21 @@ class ImageRestorationModel(BaseModel):
         values = self.running_mean.read() if hasattr(self, 'running_mean') else {}
         if not values:  # a subclass with a step of its own fills log_dict alone
             return super().get_current_log()
-        broken = [name for name, value in values.items() if not math.isfinite(value)]
-        if broken:
-            names = [name for name in broken if name.startswith('l_')] or broken
-            raise UserError(
-                f'iteration {self.current_iter}: {", ".join(names)} became NaN or infinite since the last log line.\n'
-                'Continue from the last checkpoint with --auto_resume, after lowering train.optim_g:lr, clipping '
-                'gradients (train.grad_clip), or lowering the weight of the term that is named.'
-            )
+        report_nonfinite(values, self.current_iter)
+        self._warn_of_dominance(values)
+        values = {name: value for name, value in values.items() if value or not name.startswith('nonfinite/')}
         weights = self.objective.weights_at(self.current_iter)
         return values | {f'loss_weight/{name}': weight for name, weight in weights.items()}
+
+    def _warn_of_dominance(self, values: dict[str, float]) -> None:
+        """Say once of a term that it holds nearly all of the gradient: the others then have no say."""
+        for name in self.objective.terms:
+            share = values.get(f'grad_share/{name}', 0.0)
+            if share > 0.95 and len(self.objective.terms) > 1 and name not in self._dominant:
+                self._dominant.add(name)
+                get_root_logger().warning(
+                    f'{name} holds {share:.1%} of the gradient at these weights: the other terms have no say'
+                )
 
     # Inference.
 
@@ -165,8 +201,13 @@ class ImageRestorationModel(BaseModel):
             self.save_network(self.net_g, 'net_g', current_iter)
         self.save_training_state(epoch, current_iter)
 
+    def training_state(self) -> dict:
+        """Return what continues this run beside the weights; with it, the weights found for `share` terms."""
+        return super().training_state() | {'calibration': self.objective.calibration_state()}
+
     def resume_training(self, resume_state: dict) -> None:
-        """Load optimizer, schedule and best scores; the moving average comes from the weights file."""
+        """Load optimizer, schedule, best scores, calibrated weights; the moving average comes from the weights file."""
         super().resume_training(resume_state)
+        self.objective.load_calibration(resume_state.get('calibration'))
         if hasattr(self, 'net_g_ema') and self.opt['path'].get('pretrain_network_g'):
             self.load_network(self.net_g_ema, self.opt['path']['pretrain_network_g'], True, 'params_ema')

@@ -225,11 +225,17 @@ class _Check(Checker):
         own = {k: v for k, v in entry.items() if k not in TermOptions.model_fields}
         common = {k: v for k, v in entry.items() if k not in own}
         common = self.collect(check_section(TermOptions, common, path)) or {}
+        if 'share' in entry and 'loss_weight' in entry:
+            self.problems.append((path + ('share',), 'stands beside `loss_weight`: give one of them'))
         loss = self.find(LOSS_REGISTRY, entry.get('type'), path + ('type',))
         arguments = self.arguments(loss, own, path, also_known=TermOptions.model_fields) if loss is not None else None
         # The objective multiplies by the weight, whose default is that of the constructor, where it has one.
         given = {k: v for k, v in common.items() if k in entry}
-        return {**common, **(arguments or {}), **given, 'name': entry_name(entry)}
+        term = {**common, **(arguments or {}), **given, 'name': entry_name(entry)}
+        if 'share' in given:
+            del term['loss_weight']  # it is found in the first iterations
+        unused = [key for key in ('share', 'start_iter', 'end_iter') if term.get(key) is None]
+        return {key: value for key, value in term.items() if key not in unused}
 
     def metrics(self, val: Any) -> dict:
         metrics = val.get('metrics') if isinstance(val, dict) else None

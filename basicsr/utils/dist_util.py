@@ -95,3 +95,9 @@ def value_of_rank_0(value: Any) -> Any:
         dist.broadcast_object_list(values)
         return values[0]
     return value
+
+
+def leave_dist() -> None:
+    """Leave the process group, where there is one."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()

@@ -92,6 +92,14 @@ class TrainOptions(Section):
     grad_clip: GradClipOptions | None = _key(
         None, 'gradient clipping; by default norm 0.01 for ImageRestorationModel, as NAFNet, and none for SRModel'
     )
+    split_backward: Bool = _key(
+        True,
+        "split the backward pass at the output, so that each term's part in it is known; same result and cost",
+    )
+    last_layer: Str | None = _key(
+        None, 'module of the network at whose parameters gradients are compared; by default the last layer that runs'
+    )
+    calibration_iter: Int = _key(100, 'iterations after which the weights of terms with a `share` are frozen', gt=0)
     ema_decay: Float = _key(0.0, 'decay of the exponential moving average of the weights; 0 for none', ge=0, lt=1)
 
 
@@ -116,6 +124,9 @@ class LoggerOptions(Section):
         5000, 'save weights and training state every so many iterations, and at the end', gt=0
     )
     use_tb_logger: Bool = _key(True, 'write TensorBoard files')
+    ledger_freq: Int | None = _key(
+        100, 'compare the gradients of the terms every so many iterations; `~` for never', gt=0
+    )
 
 
 class RunOptions(Section):
@@ -157,4 +168,12 @@ class TermOptions(Section):
     loss_weight: Float | Annotated[dict[Count, Float], Field(min_length=1)] = _key(
         1.0, 'weight of the term: a number, or `{iteration: weight}`, linear between the points and constant outside'
     )
+    share: Float | None = _key(
+        None,
+        'in place of `loss_weight`: share of the gradient, in (0, 1); the weight is found in the first iterations',
+        gt=0,
+        lt=1,
+    )
+    start_iter: Int | None = _key(None, 'the weight is 0 before this iteration')
+    end_iter: Int | None = _key(None, 'the weight is 0 from this iteration on')
     outputs: Literal['all', 'last'] = _key('all', 'which outputs the term sees when the network returns several')

@@ -1,5 +1,7 @@
 """Means over a print interval."""
 
+import math
+
 import pytest
 import torch
 
@@ -34,10 +36,12 @@ def test_half_precision_is_summed_in_float32():
     assert mean.read()['a'] == pytest.approx(1.0)
 
 
-def test_a_nan_is_seen():
+def test_values_that_are_not_finite_count_in_no_mean():
     mean = RunningMean()
     mean.add({'a': torch.tensor(float('nan')), 'b': torch.tensor(1.0)})
     mean.add({'a': torch.tensor(1.0), 'b': torch.tensor(1.0)})
+    mean.add({'a': torch.tensor(4.0), 'c': torch.tensor(float('inf'))})
     values = mean.read()
-    assert values['a'] != values['a']
+    assert values['a'] == 2.5
     assert values['b'] == 1.0
+    assert math.isnan(values['c'])

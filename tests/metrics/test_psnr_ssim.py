@@ -91,7 +91,7 @@ def test_errors():
 
 
 def test_registered_and_higher_is_better():
-    for name in ('calculate_psnr', 'calculate_ssim', 'calculate_psnr_pt', 'calculate_ssim_pt'):
+    for name in ('calculate_psnr', 'calculate_ssim'):
         assert METRIC_REGISTRY.get(name).higher_is_better is True
 
 

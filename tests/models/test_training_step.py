@@ -7,7 +7,9 @@ import torch
 
 from basicsr.models import build_model
 from basicsr.utils.check_options import check_options
+from basicsr.utils.logger import get_root_logger
 from basicsr.utils.options import runtime_options
+from basicsr.utils.registry import LOSS_REGISTRY
 from basicsr.utils.yaml_file import Tree
 from tests.conftest import tiny_options
 
@@ -188,18 +190,93 @@ def test_losses_run_in_float32_under_autocast():
     assert float(mixed) == float(plain)
 
 
-def test_nan_is_named_and_never_saved(tmp_path):
+@pytest.mark.parametrize('split_backward', [True, False])
+def test_a_nan_step_is_skipped_and_its_term_named(split_backward, caplog):
+    """One bad batch among good ones: the weights are those of a run without it."""
+    changes = {
+        'losses': [{'type': 'L1Loss', 'name': 'pixel'}, {'type': 'NanAtTwo', 'name': 'bad'}],
+        'optim_g': {'type': 'AdamW', 'lr': 1e-3},
+        'split_backward': split_backward,
+    }
+    model, twin = build(changes), build(changes)
+    good = batches(3)
+    bad = {'lq': good[0]['lq'], 'gt': torch.full_like(good[0]['gt'], 2.0)}
+    for i, batch in enumerate([good[0], bad, good[1], good[2]], start=1):
+        model.feed_data(batch)
+        model.optimize_parameters(i)
+    for i, batch in enumerate(good, start=1):
+        twin.feed_data(batch)
+        twin.optimize_parameters(i)
+    for ours, theirs in zip(model.net_g.parameters(), twin.net_g.parameters()):
+        assert torch.equal(ours, theirs)
+
+    get_root_logger().addHandler(caplog.handler)
+    log = model.get_current_log()
+    assert log['grad/skipped'] == 0.25
+    assert '25.0% of the steps' in caplog.text
+    assert ('not finite: bad' if split_backward else 'not finite: ') in caplog.text
+    assert log['l_pixel'] > 0
+
+
+@LOSS_REGISTRY.register()
+class NanAtTwo(torch.nn.Module):
+    """Finite in value; its gradient is NaN where the target is 2."""
+
+    def forward(self, pred, target):
+        return (
+            torch.where(target == 2, 0.0, pred).sum() * 0 + (torch.sqrt((target - 2).abs() * pred.square()) * 0).sum()
+        )
+
+
+def test_nan_weights_are_never_saved(tmp_path):
     model = build({'losses': [{'type': 'L1Loss', 'name': 'pixel'}], 'optim_g': {'type': 'SGD', 'lr': 1.0}})
     model.opt['path']['models'] = str(tmp_path)
+    model.net_g.intro.bias.data[0] = float('inf')
+    with pytest.raises(ValueError, match=r'net_g_7\.pth is not written: params.intro.bias holds NaN or infinity'):
+        model.save(0, 7)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_on_nan_stops_with_the_name(tmp_path):
+    model = build({'losses': [{'type': 'L1Loss', 'name': 'pixel'}], 'optim_g': {'type': 'SGD', 'lr': 1.0}})
     batch = batches(1)[0]
     batch['lq'][0, 0, 0, 0] = float('nan')
     model.feed_data(batch)
     model.optimize_parameters(7)
-    with pytest.raises(ValueError, match='iteration 7: l_pixel, l_total became NaN or infinite'):
+    with pytest.raises(ValueError, match='iteration 7: no step since the last log line had a finite gradient'):
         model.get_current_log()
-    with pytest.raises(ValueError, match=r'net_g_7\.pth is not written: params.* holds NaN or infinity'):
-        model.save(0, 7)
-    assert list(tmp_path.iterdir()) == []
+    assert all(torch.isfinite(p).all() for p in model.net_g.parameters())
+
+
+def test_ledger_and_shares_in_a_model():
+    changes = {
+        'losses': [
+            {'type': 'L1Loss', 'name': 'pixel'},
+            {'type': 'LabABLoss', 'name': 'lab', 'share': 0.3},
+            {'type': 'SSIMLoss', 'name': 'ssim', 'share': 0.2},
+        ],
+        'optim_g': {'type': 'Adam', 'lr': 1e-4},
+        'calibration_iter': 12,
+    }
+    model = build(changes)
+    model.ledger_freq = 1
+    for i, batch in enumerate(batches(18), start=1):
+        model.feed_data(batch)
+        model.optimize_parameters(i)
+        if i == 12:
+            model.get_current_log()
+            frozen = model.objective.weights_at(12)
+    log = model.get_current_log()
+    assert model.objective.weights_at(18) == frozen
+    assert log['grad_share/lab'] == pytest.approx(0.3, rel=0.1)
+    assert log['grad_share/ssim'] == pytest.approx(0.2, rel=0.1)
+    assert log['grad_share/pixel'] == pytest.approx(0.5, rel=0.1)
+    assert sum(log[f'grad_contribution/{name}'] for name in ('pixel', 'lab', 'ssim')) == pytest.approx(1, abs=1e-3)
+    assert {name for name in log if name.startswith('grad_cos/')} == {
+        'grad_cos/pixel/lab',
+        'grad_cos/pixel/ssim',
+        'grad_cos/lab/ssim',
+    }
 
 
 def test_subclass_hooks_of_basicsr_work():
@@ -239,3 +316,40 @@ def test_subclass_hooks_of_basicsr_work():
     model.optimize_parameters(1)
     assert model.get_current_log()['l_pix'] == pytest.approx(expected, rel=1e-6)
     assert hasattr(model, 'net_g_ema')
+
+
+@pytest.mark.parametrize(
+    ('loss', 'shape', 'message'),
+    [
+        ({'type': 'LabABLoss'}, (1, 1, 16, 16), r"'lab_ab' cannot take an output of shape \(1, 1, 16, 16\)"),
+        ({'type': 'SSIMLoss'}, (1, 3, 8, 8), r"'ssim' cannot take .* smaller than its 11x11 window"),
+    ],
+)
+def test_data_a_term_was_not_made_for_is_refused_by_its_name(loss, shape, message):
+    from basicsr.losses import build_objective
+    from basicsr.utils.option_tree import entry_name
+
+    objective = build_objective([{**loss, 'name': entry_name(loss), 'outputs': 'all'}])
+    with pytest.raises(ValueError, match=message):
+        objective.split([torch.rand(shape)], torch.rand(shape))
+
+
+def test_a_target_that_is_no_srgb_is_refused():
+    from basicsr.losses import LabABLoss, Objective, Term
+
+    target = torch.rand(1, 3, 16, 16) * 3
+    with pytest.raises(ValueError, match=r"'lab' takes sRGB in \[0, 1\], but the target has values .*`space: linear`"):
+        Objective([Term('lab', LabABLoss())]).split([target], target)
+    Objective([Term('lab', LabABLoss(space='linear'))]).split([target], target)
+
+
+def test_advice_names_terms_that_cannot_work_alone():
+    from basicsr.losses import ChromaLoss, L1Loss, Objective, SaturationLoss, SSIMLoss, Term
+
+    assert Objective([Term('pixel', L1Loss()), Term('chroma', ChromaLoss())]).advice() == []
+    alone = Objective([Term('pixel', L1Loss()), Term('saturation', SaturationLoss())]).advice()
+    assert len(alone) == 1 and alone[0].startswith(
+        "train.losses: 'saturation' has no gradient where the prediction is grey"
+    )
+    ramped = Objective([Term('pixel', L1Loss(), {0: 1.0, 500: 0.0}), Term('ssim', SSIMLoss())]).advice()
+    assert len(ramped) == 1 and ramped[0].startswith('train.losses: from iteration 500 on no pixel term')

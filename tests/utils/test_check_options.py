@@ -23,6 +23,8 @@ def test_an_acceptable_file_is_completed(tmp_path):
         'name': 'ssim',
         'loss_weight': 0.1,
         'outputs': 'all',
+        'space': 'srgb',
+        'reduction': 'mean',
     }
     assert options['train']['optim_g'].items() >= {'type': 'Adam', 'lr': 1e-3, 'eps': 1e-8}.items()
     assert options['train']['scheduler'] == {'type': 'TrueCosineAnnealingLR', 'T_max': 100, 'eta_min': 0.0}
@@ -375,3 +377,17 @@ def test_the_weight_of_a_loss_is_by_default_its_own(tmp_path):
             assert options['train']['losses'][2]['loss_weight'] == weight
     finally:
         del LOSS_REGISTRY._obj_map['GentleLoss']
+
+
+def test_shares_and_windows(tmp_path):
+    run = RUN.replace('loss_weight: 0.1', 'share: 0.2, start_iter: 100, end_iter: 200')
+    options, _ = load_options(write(tmp_path, run))
+    entry = options['train']['losses'][1]
+    assert (entry['share'], entry['start_iter'], entry['end_iter']) == (0.2, 100, 200)
+    assert 'loss_weight' not in entry
+    assert 'share' not in options['train']['losses'][0]
+
+    again, _ = load_options(write(tmp_path, dump_options(options), 'resolved.yml'))
+    assert again['train']['losses'] == options['train']['losses']
+    both = RUN.replace('loss_weight: 0.1', 'loss_weight: 0.1, share: 0.2')
+    assert any('share: stands beside `loss_weight`: give one of them' in line for line in problems(tmp_path, both))
