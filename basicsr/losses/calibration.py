@@ -5,15 +5,19 @@ from collections.abc import Mapping
 
 from basicsr.utils.errors import OptionError
 
-# Forgetting factor of the logarithmic mean of the norms: about the last ten iterations count.
-_MEMORY = 0.9
+# Iterations whose norms give the first weights; from then on the weights are corrected by the shares they lead to.
+_NUM_FIRST = 10
+# Size of a correction: a share that is 10 % too large for one iteration lowers the weight by 1 %.
+_GAIN = 0.1
+# The corrected weights still move with every batch: those that are frozen are means over about so many iterations.
+_MEMORY = 20
 
 
 class ShareCalibration:
     """Finds the weights that give terms the shares they ask for, then freezes them.
 
-    A term's share is the norm of its gradient at the last layer over the sum of all terms' norms. Norms change from
-    batch to batch and fall as training proceeds, so their geometric means over the latest iterations are used.
+    A term's share is the norm of its gradient at the last layer over the sum of all terms' norms. It changes from batch
+    to batch, so weights are corrected a little at every iteration until the shares are right on average.
 
     Args:
         shares: term -> share of the gradient it asks for.
@@ -35,7 +39,7 @@ class ShareCalibration:
         self.num_iters = num_iters
         self.count = 0
         self.weights: dict[str, float] = {}
-        self._log_norms: dict[str, float] = {}
+        self._log_means: dict[str, float] = {}
 
     @property
     def is_done(self) -> bool:
@@ -47,18 +51,28 @@ class ShareCalibration:
 
         Args:
             norms: term -> norm; for a term with a share that of its unweighted gradient, else of the weighted one.
-                Norms that are 0 or not finite are left out of the means.
+                A term whose norm is 0 or not finite is left alone.
 
         Returns:
             The weights of the terms with shares, so far.
         """
         self.count += 1
-        for name, norm in norms.items():
-            if norm > 0 and math.isfinite(norm):
-                mean = self._log_norms.get(name, math.log(norm))
-                self._log_norms[name] = _MEMORY * mean + (1 - _MEMORY) * math.log(norm)
-        self.weights = self._solve({name: math.exp(value) for name, value in self._log_norms.items()})
+        usable = {name: norm for name, norm in norms.items() if norm > 0 and math.isfinite(norm)}
+        if self.count <= _NUM_FIRST:
+            self._remember({name: math.log(norm) for name, norm in usable.items()}, 1 / self.count)
+            self.weights = self._solve({name: math.exp(value) for name, value in self._log_means.items()})
+            if self.count == _NUM_FIRST:
+                self._log_means = {name: math.log(weight) for name, weight in self.weights.items() if weight > 0}
+        else:
+            self._correct(usable)
+        if self.is_done and self.count > _NUM_FIRST:
+            self.weights |= {name: math.exp(value) for name, value in self._log_means.items()}
         return self.weights
+
+    def _remember(self, values: Mapping[str, float], part: float) -> None:
+        for name, value in values.items():
+            mean = self._log_means.get(name, value)
+            self._log_means[name] = mean + part * (value - mean)
 
     def _solve(self, norms: Mapping[str, float]) -> dict[str, float]:
         """Return the weights for which `weight * norm` is each term's share of the total."""
@@ -67,10 +81,22 @@ class ShareCalibration:
         total = fixed / (1 - sum(self.shares.values())) if fixed else norms.get(first, 1.0) / self.shares[first]
         return {name: share * total / norms[name] if name in norms else 0.0 for name, share in self.shares.items()}
 
+    def _correct(self, norms: Mapping[str, float]) -> None:
+        """Raise the weights of terms whose share was too small in this iteration, and lower the others'."""
+        missing = [name for name in self.shares if name in norms and self.weights[name] == 0]
+        self.weights |= {name: weight for name, weight in self._solve(norms).items() if name in missing}
+        parts = {name: norm * self.weights.get(name, 1.0) for name, norm in norms.items()}
+        total = sum(parts.values())
+        for name, share in self.shares.items():
+            if name in norms:
+                error = (share - parts[name] / total) / share
+                self.weights[name] *= math.exp(_GAIN * max(-2.0, min(2.0, error)))
+        self._remember({name: math.log(self.weights[name]) for name in self.shares if name in norms}, 1 / _MEMORY)
+
     def state_dict(self) -> dict:
         """Return what a resumed run needs."""
-        return {'count': self.count, 'weights': dict(self.weights), 'log_norms': dict(self._log_norms)}
+        return {'count': self.count, 'weights': dict(self.weights), 'log_means': dict(self._log_means)}
 
     def load_state_dict(self, state: dict) -> None:
         """Continue where another calibration stood."""
-        self.count, self.weights, self._log_norms = state['count'], dict(state['weights']), dict(state['log_norms'])
+        self.count, self.weights, self._log_means = state['count'], dict(state['weights']), dict(state['log_means'])

@@ -234,28 +234,31 @@ class Objective(nn.Module):
         """True while weights of terms with a `share` are still being found."""
         return self.calibration is not None and not self.calibration.is_done
 
-    def calibrate(self, gradient: SplitGradient, rows: torch.Tensor, current_iter: int) -> None:
+    def calibrate(self, gradient: SplitGradient, rows: torch.Tensor, current_iter: int) -> torch.Tensor:
         """Find the weights of terms with a `share`, give them to the terms, and rescale this iteration's gradient.
 
         Waits for the device, during the first iterations of a run alone.
 
         Args:
             rows: the terms' gradients at the last layer, at their present weights, (terms, elements).
+
+        Returns:
+            The rows at the new weights.
         """
         norms = dict(zip(gradient.by_term, rows.norm(dim=1).tolist()))
-        before = {name: self.terms[name].weight_at(current_iter) for name in self.calibration.shares}
-        for name, weight in before.items():
-            if name in norms and weight > 0:
-                norms[name] /= weight
-        for name, weight in self.calibration.update(norms).items():
+        before = {name: self.terms[name].weight_at(current_iter) for name in self.calibration.shares if name in norms}
+        weights = self.calibration.update({name: norm / before.get(name, 1.0) for name, norm in norms.items()})
+        for name, weight in weights.items():
             self.terms[name].weight = weight
-            if name in norms and before[name] > 0:
-                gradient.scale(name, weight / before[name])
+        factors = {name: weights[name] / weight for name, weight in before.items()}
+        for name, factor in factors.items():
+            gradient.scale(name, factor)
         if self.calibration.is_done:
-            found = ', '.join(f'{name} {weight:.4g}' for name, weight in self.calibration.weights.items())
+            found = ', '.join(f'{name} {weight:.4g}' for name, weight in weights.items())
             get_root_logger().info(
-                f'Iteration {current_iter}: weights for the wanted shares of the gradient: {found}; frozen.'
+                f'Iteration {current_iter}: weights that give the wanted shares, now frozen: {found}'
             )
+        return rows * rows.new_tensor([factors.get(name, 1.0) for name in gradient.by_term])[:, None]
 
     def calibration_state(self) -> dict | None:
         """Return what a resumed run needs to know of the weights that were found, None without `share` terms."""

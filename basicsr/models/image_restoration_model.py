@@ -139,9 +139,8 @@ class ImageRestorationModel(BaseModel):
         looks = self.ledger_freq and self.current_iter % self.ledger_freq == 0
         if looks or self.objective.is_calibrating:
             rows = gradient.at_parameters(self.last_layer.parameters)
-        if self.objective.is_calibrating:
-            self.objective.calibrate(gradient, rows, self.current_iter)
-        elif looks:
+            if self.objective.is_calibrating:
+                rows = self.objective.calibrate(gradient, rows, self.current_iter)
             log |= read_ledger(list(gradient.by_term), rows)
             log |= {f'grad_zero/{name}': share for name, share in gradient.zero_fraction().items()}
         gradient.backward()
