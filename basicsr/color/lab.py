@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from basicsr.color.rgb import as_image, linear_to_srgb, mix_channels, srgb_to_linear
+from basicsr.color.rgb import as_image, check_space, linear_to_srgb, mix_channels, srgb_to_linear
 
 Matrix = tuple[tuple[float, float, float], ...]
 
@@ -50,7 +50,7 @@ def rgb_to_lab(x: Tensor, space: Literal['srgb', 'linear'] = 'srgb') -> Tensor:
 
 def lab_to_rgb(lab: Tensor, space: Literal['srgb', 'linear'] = 'srgb') -> Tensor:
     """L*a*b*, (..., 3, H, W) -> RGB, same shape, nominally [0, 1]; colours outside the sRGB gamut are not clipped."""
-    _check_space(space)
+    check_space(space)
     lightness, a, b = as_image(lab).unbind(-3)
     fy = (lightness + 16) / 116
     relative = [_f_inverse(f) for f in (fy + a / 500, fy, fy - b / 200)]
@@ -61,7 +61,7 @@ def lab_to_rgb(lab: Tensor, space: Literal['srgb', 'linear'] = 'srgb') -> Tensor
 
 def _relative_xyz(x: Tensor, space: str) -> list[Tensor]:
     """RGB (..., 3, H, W) -> X / Xn, Y / Yn, Z / Zn, each (..., H, W)."""
-    _check_space(space)
+    check_space(space)
     channels = as_image(x).unbind(-3)
     if space == 'srgb':
         # One channel at a time: a vectorised power rounds the last few elements differently, which would tint greys.
@@ -82,11 +82,6 @@ def _f(t: Tensor) -> Tensor:
 
 def _f_inverse(f: Tensor) -> Tensor:
     return torch.where(f > _DELTA, f * f * f, 3 * _DELTA**2 * (f - 4 / 29))
-
-
-def _check_space(space: str) -> None:
-    if space not in ('srgb', 'linear'):
-        raise ValueError(f"the RGB space is 'srgb' or 'linear', not {space!r}")
 
 
 def _invert(matrix: Matrix) -> Matrix:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from basicsr.color.rgb import as_image, mix_channels, srgb_to_linear
+from basicsr.color.rgb import as_image, check_space, mix_channels, srgb_to_linear
 
 _RGB_TO_LMS = (
     (0.4122214708, 0.5363325363, 0.0514459929),
@@ -32,8 +32,7 @@ def rgb_to_oklab(x: Tensor, space: Literal['srgb', 'linear'] = 'srgb') -> Tensor
     Args:
         space: `srgb` for encoded values, `linear` for linear light.
     """
-    if space not in ('srgb', 'linear'):
-        raise ValueError(f"the RGB space is 'srgb' or 'linear', not {space!r}")
+    check_space(space)
     channels = as_image(x).unbind(-3)
     if space == 'srgb':
         channels = [srgb_to_linear(channel) for channel in channels]

@@ -30,6 +30,16 @@ def as_image(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
+def check_space(space: str) -> None:
+    """Refuse what is neither sRGB-encoded nor linear light.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if space not in ('srgb', 'linear'):
+        raise ValueError(f"the RGB space is 'srgb' or 'linear', not {space!r}")
+
+
 def mix_channels(r: Tensor, g: Tensor, b: Tensor, weights: tuple[float, float, float], grey: float) -> Tensor:
     """Weighted sum of three channels with weights that add up to `grey`.
 

@@ -63,6 +63,11 @@ def chroma_uv(x: Tensor, range: Literal['studio', 'full'] = 'full') -> Tensor:
     return torch.stack([mix_channels(r, g, b, row, 0.0) for row in rows[1:]], dim=-3)
 
 
+def luma(x: Tensor) -> Tensor:
+    """sRGB in [0, 1], (..., 3, H, W) -> full-range Y in [0, 1], (..., H, W)."""
+    return mix_channels(*as_image(x).unbind(-3), BT601_FULL[0], 1.0)
+
+
 def _range(name: str) -> tuple:
     if name not in _RANGES:
         raise ValueError(f"the YCbCr range is 'studio' or 'full', not {name!r}")

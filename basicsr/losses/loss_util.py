@@ -12,14 +12,23 @@ from basicsr.utils.errors import OptionError, UserError
 Reduction = Literal['none', 'mean', 'sum']
 
 
+def check_choice(term: str, option: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a value that an option of `term` does not have.
+
+    Raises:
+        OptionError: naming those it has.
+    """
+    if value not in allowed:
+        raise OptionError(f'{term}: {option} {value!r} is not one of {", ".join(allowed)}')
+
+
 def check_reduction(term: str, reduction: str, allowed: tuple[str, ...] = ('none', 'mean', 'sum')) -> None:
     """Refuse a reduction that `term` does not have.
 
     Raises:
         OptionError: naming those it has.
     """
-    if reduction not in allowed:
-        raise OptionError(f'{term}: reduction {reduction!r} is not one of {", ".join(allowed)}')
+    check_choice(term, 'reduction', reduction, allowed)
 
 
 def check_same_shape(term: str, pred: Tensor, target: Tensor) -> None:

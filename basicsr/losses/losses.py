@@ -10,14 +10,26 @@ from basicsr.losses.basic_loss import (
     l1_loss,
     mse_loss,
 )
+from basicsr.losses.gan_loss import (
+    GANLoss,
+    MultiScaleGANLoss,
+    g_path_regularize,
+    gradient_penalty_loss,
+    r1_penalty,
+)
 
 __all__ = [
     'CharbonnierLoss',
+    'GANLoss',
     'L1Loss',
     'MSELoss',
+    'MultiScaleGANLoss',
     'PerceptualLoss',
     'WeightedTVLoss',
     'charbonnier_loss',
+    'g_path_regularize',
+    'gradient_penalty_loss',
     'l1_loss',
     'mse_loss',
+    'r1_penalty',
 ]

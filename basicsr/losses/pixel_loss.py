@@ -1,12 +1,14 @@
-"""Terms that compare two images pixel by pixel, and total variation."""
+"""Terms that compare two images pixel by pixel, and BasicSR's total variation."""
 
 import math
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from basicsr.color import rgb_to_ycbcr
+from basicsr.losses.base_loss import ImageLoss, PixelLoss
 from basicsr.losses.loss_util import Reduction, check_reduction, check_same_shape, weighted_loss
+from basicsr.utils.errors import OptionError
 from basicsr.utils.registry import LOSS_REGISTRY
 
 
@@ -28,69 +30,109 @@ def charbonnier_loss(pred: Tensor, target: Tensor, eps: float = 1e-12) -> Tensor
     return ((pred - target).square() + eps).sqrt()
 
 
-class PixelLoss(nn.Module):
-    """Base of the terms that are a weighted mean of a per-pixel error; subclasses say which error."""
-
-    def __init__(self, loss_weight: float = 1.0, reduction: Reduction = 'mean') -> None:
-        super().__init__()
-        check_reduction(type(self).__name__, reduction)
-        self.loss_weight = loss_weight
-        self.reduction = reduction
-
-    def error(self, pred: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
-        """Weighted and reduced error of two images of one shape."""
-        raise NotImplementedError
-
-    def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Images (N, C, H, W), weight (N, 1 or C, H, W) -> scalar, or a map with reduction `none`."""
-        check_same_shape(type(self).__name__, pred, target)
-        return self.loss_weight * self.error(pred, target, weight, self.reduction)
-
-
 @LOSS_REGISTRY.register()
 class L1Loss(PixelLoss):
-    """Mean absolute error; the reference that the other terms' weights are relative to."""
+    """Mean absolute error, |p - t|, in [0, 1].
 
-    error = staticmethod(l1_loss)
+    Size: the reference. Every other docstring compares the gradient at the last layer's parameters with this one's.
+    Use it as the anchor of a list. It is a mean over pixels, so it barely feels colours that are rare.
+    """
+
+    is_anchor = True
+
+    def __init__(self, loss_weight: float = 1.0, reduction: Reduction = 'mean') -> None:
+        super().__init__(loss_weight, reduction)
+
+    def error(self, pred: Tensor, target: Tensor) -> Tensor:
+        return l1_loss(pred, target, reduction='none')
 
 
 @LOSS_REGISTRY.register()
 class MSELoss(PixelLoss):
-    """Mean squared error. Its gradient shrinks with the error, so beside other terms it fades during a run."""
+    """Mean squared error, (p - t)^2, in [0, 1].
 
-    error = staticmethod(mse_loss)
+    Size: 0.3 of the gradient of L1Loss, falling with the error; `loss_weight: 0.85` gives a quarter of it at first.
+    Use it to punish large errors. Not beside other terms with fixed weights: it fades during a run.
+    """
+
+    is_anchor = True
+
+    def __init__(self, loss_weight: float = 1.0, reduction: Reduction = 'mean') -> None:
+        super().__init__(loss_weight, reduction)
+
+    def error(self, pred: Tensor, target: Tensor) -> Tensor:
+        return mse_loss(pred, target, reduction='none')
 
 
 @LOSS_REGISTRY.register()
 class CharbonnierLoss(PixelLoss):
-    """L1, rounded at 0: sqrt((pred - target)^2 + eps).
+    """L1, rounded at 0: sqrt((p - t)^2 + eps), from sqrt(eps) to 1.
+
+    Size: that of L1Loss for errors above sqrt(eps); `loss_weight: 0.25` gives a quarter of it.
+    Use it as L1Loss, where the last steps should be smooth; common values of `eps` are 1e-6 and 1e-12.
+    Source: P. Charbonnier et al., "Two deterministic half-quadratic regularization algorithms for computed imaging",
+    International Conference on Image Processing (1994).
 
     Args:
         eps: inside the root, as in BasicSR: the error below which it turns quadratic is sqrt(eps).
     """
 
+    is_anchor = True
+
     def __init__(self, loss_weight: float = 1.0, reduction: Reduction = 'mean', eps: float = 1e-12) -> None:
         super().__init__(loss_weight, reduction)
         self.eps = eps
 
-    def error(self, pred: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
-        return charbonnier_loss(pred, target, weight, reduction, eps=self.eps)
+    def error(self, pred: Tensor, target: Tensor) -> Tensor:
+        return charbonnier_loss(pred, target, reduction='none', eps=self.eps)
 
 
 @LOSS_REGISTRY.register()
-class PSNRLoss(nn.Module):
-    """Negative PSNR in dB, mean over images, as NAFNet trains with: loss_weight * 10 log10(MSE + 1e-8).
+class HuberLoss(PixelLoss):
+    """Quadratic below `delta`, linear above: d^2 / (2 delta) for d = |p - t| < delta, else d - delta / 2; in [0, 1].
 
-    The value is negative. Its gradient is about 140 times that of L1: beside other terms use a weight near 0.002.
+    It is Huber's function divided by `delta`, which makes its slope that of L1Loss.
+    Size: that of L1Loss for errors above `delta`; `loss_weight: 0.25` gives a quarter of it.
+    Use it as L1Loss, where errors below `delta` are noise that should not be chased.
+    Source: P. J. Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35 (1964).
+
+    Args:
+        delta: an error, in units of the image.
+    """
+
+    is_anchor = True
+
+    def __init__(self, loss_weight: float = 1.0, reduction: Reduction = 'mean', delta: float = 0.01) -> None:
+        super().__init__(loss_weight, reduction)
+        if delta <= 0:
+            raise OptionError(f'HuberLoss: delta {delta} is not above 0; L1Loss is the limit of small ones')
+        self.delta = delta
+
+    def error(self, pred: Tensor, target: Tensor) -> Tensor:
+        # With q = min(d, delta) both branches are (d - q / 2) q / delta.
+        distance = (pred - target).abs()
+        quadratic = distance.clamp(max=self.delta)
+        return (distance - quadratic / 2) * quadratic / self.delta
+
+
+@LOSS_REGISTRY.register()
+class PSNRLoss(ImageLoss):
+    """Negative PSNR in dB, mean over images, as NAFNet trains with: 10 log10(MSE + 1e-8); from -80 to 0.
+
+    Size: 140 times the gradient of L1Loss, more as the error falls; `loss_weight: 0.002` gives a quarter of it.
+    Use it alone, for PSNR: its scale then does not matter. Beside other terms it takes over late in a run, and within a
+    batch the images that are already good take over.
+    Source: L. Chen, X. Chu, X. Zhang, J. Sun, "Simple baselines for image restoration" (2022).
 
     Args:
         toY: compare BasicSR's luma (BT.601, studio swing) in place of RGB.
     """
 
+    is_anchor = True
+
     def __init__(self, loss_weight: float = 1.0, reduction: Literal['mean'] = 'mean', toY: bool = False) -> None:
-        super().__init__()
         check_reduction('PSNRLoss', reduction, ('mean',))
-        self.loss_weight = loss_weight
+        super().__init__(loss_weight, reduction)
         self.toY = toY
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
@@ -103,14 +145,19 @@ class PSNRLoss(nn.Module):
 
 
 @LOSS_REGISTRY.register()
-class WeightedTVLoss(nn.Module):
-    """Total variation, of the prediction alone: mean step between vertical neighbours plus that between horizontal."""
+class WeightedTVLoss(ImageLoss):
+    """Total variation, of the prediction alone: mean step between vertical neighbours plus that between horizontal.
+
+    In [0, 2]. Size: 0.5 of the gradient of L1Loss; `loss_weight: 0.5` gives a quarter of it.
+    Use it in small doses against noise, with a weight that falls to 0: it flattens texture. TVLoss treats all
+    directions alike.
+    """
+
+    is_full_reference = False
 
     def __init__(self, loss_weight: float = 1.0, reduction: Literal['mean', 'sum'] = 'mean') -> None:
-        super().__init__()
         check_reduction('WeightedTVLoss', reduction, ('mean', 'sum'))
-        self.loss_weight = loss_weight
-        self.reduction = reduction
+        super().__init__(loss_weight, reduction)
 
     def forward(self, pred: Tensor, weight: Tensor | None = None) -> Tensor:
         """Image (N, C, H, W), weight (N, 1 or C, H, W) -> scalar. A step has the weight of its first pixel."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from basicsr.color import chroma_uv, rgb_to_ycbcr
+from basicsr.color import chroma_uv, luma, rgb_to_ycbcr
 from basicsr.color.ycbcr import BT601_STUDIO_INVERSE, BT601_STUDIO_INVERSE_OFFSET
 
 IMAGE = np.random.RandomState(0).randint(0, 256, (64, 48, 3)).astype(np.uint8)
@@ -64,3 +64,9 @@ def test_grey_has_exactly_no_chroma(range):
 def test_unknown_range_is_refused():
     with pytest.raises(ValueError, match="'studio' or 'full', not 'tv'"):
         rgb_to_ycbcr(torch.zeros(3, 1, 1), range='tv')
+
+
+def test_luma_is_the_first_channel_of_the_full_range():
+    x = torch.rand(2, 3, 5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(luma(x), 0.299 * x[:, 0] + 0.587 * x[:, 1] + 0.114 * x[:, 2], rtol=0, atol=1e-15)
+    torch.testing.assert_close(luma(x), rgb_to_ycbcr(x, range='full')[:, 0])

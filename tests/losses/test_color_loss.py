@@ -10,7 +10,7 @@ from basicsr.utils.errors import OptionError, UserError
 
 EVERY_TERM = [
     ChromaLoss(),
-    ChromaLoss(space='lab'),
+    ChromaLoss(components='lab'),
     ChromaLoss(magnitude_weight=0.5),
     ChromaLoss(where='saturated'),
     LabABLoss(),
@@ -44,7 +44,7 @@ def test_chroma_by_its_definition():
     assert combined == pytest.approx(2 * (vector + 0.5 * magnitude).item(), rel=1e-3)
 
 
-@pytest.mark.parametrize('loss', [LabABLoss(), ChromaLoss(space='lab')], ids=['LabABLoss', 'ChromaLoss'])
+@pytest.mark.parametrize('loss', [LabABLoss(), ChromaLoss(components='lab')], ids=['LabABLoss', 'ChromaLoss'])
 def test_lab_against_scikit_image(loss):
     pred, target = random_pair(dtype=torch.float64)
     labs = [skimage.color.rgb2lab(x.permute(0, 2, 3, 1).numpy()) for x in (pred, target)]
@@ -148,6 +148,31 @@ def test_autocast_changes_nothing(loss):
     assert loss(pred.bfloat16(), target.bfloat16()).dtype == torch.float32
 
 
+def test_asymmetry_charges_a_loss_of_chroma_alone():
+    pale, strong = flat(0.5, 0.4, 0.4), flat(0.8, 0.3, 0.3)
+
+    def magnitude_part(pred, target, asymmetry):
+        loss = ChromaLoss(magnitude_weight=1.0, asymmetry=asymmetry)
+        return (loss(pred, target) - ChromaLoss()(pred, target)).item()
+
+    assert magnitude_part(pale, strong, 3.0) == pytest.approx(3 * magnitude_part(pale, strong, 1.0), rel=1e-5)
+    assert magnitude_part(strong, pale, 3.0) == pytest.approx(magnitude_part(strong, pale, 1.0), rel=1e-5)
+    with pytest.raises(OptionError, match='ChromaLoss: asymmetry 0 is not above 0'):
+        ChromaLoss(asymmetry=0)
+
+
+@pytest.mark.parametrize('loss_type', [ChromaLoss, LabABLoss])
+def test_pixel_weights_multiply_the_mask(loss_type):
+    pred, target = random_pair()
+    weight = torch.rand(2, 1, 12, 10, generator=torch.Generator().manual_seed(3))
+    error = loss_type(reduction='none')(pred, target)
+    mask = loss_type(where='saturated', threshold=0.5, reduction='none')(pred, target) > 0
+    expected = (error * weight * mask).sum() / (weight * mask).sum()
+    assert 0.1 < mask.float().mean() < 0.9
+    loss = loss_type(where='saturated', threshold=0.5)
+    assert loss(pred, target, weight).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 @pytest.mark.parametrize('loss_type', [ChromaLoss, LabABLoss])
 def test_mistakes_are_refused_by_name(loss_type):
     with pytest.raises(OptionError, match=f'{loss_type.__name__}: threshold 60 .* write 60 of 255 as 0.235'):
@@ -156,5 +181,5 @@ def test_mistakes_are_refused_by_name(loss_type):
         loss_type(where='dark')
     with pytest.raises(UserError, match=f'{loss_type.__name__}: the prediction is'):
         loss_type()(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 8, 8))
-    with pytest.raises(OptionError, match="space 'hsv'"):
-        ChromaLoss(space='hsv')
+    with pytest.raises(OptionError, match="components 'hsv'"):
+        ChromaLoss(components='hsv')

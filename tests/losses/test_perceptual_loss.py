@@ -1,10 +1,14 @@
 """PerceptualLoss against slices of torchvision's network, written out by hand."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torchvision.models import vgg
 
-from basicsr.losses.perceptual_loss import PerceptualLoss, gram_matrix
+from basicsr.losses.perceptual_loss import PerceptualLoss, StyleLoss, gram_matrix
+from basicsr.losses.shared_conversions import share_conversions
 from basicsr.utils.errors import OptionError, UserError
 
 # Layers of VGG11 (configuration A) by their index in `features`.
@@ -132,3 +136,56 @@ def test_mistakes_are_refused():
         PerceptualLoss(criterion='l3', weights='random')
     with pytest.raises(OptionError, match=r"vgg11 has no layer 'conv5_4'; did you mean 'conv5_[12]'"):
         PerceptualLoss(vgg_type='vgg11', weights='random')
+
+
+def test_style_loss_is_the_style_part(network, images):
+    options = {'layer_weights': {'relu1_1': 0.5, 'relu2_1': 2.0}, 'vgg_type': 'vgg11', 'weights': network[1]}
+    for criterion in DISTANCES:
+        _, expected = PerceptualLoss(**options, style_weight=1.0, criterion=criterion)(*images)
+        value = StyleLoss(loss_weight=3.0, **options, criterion=criterion)(*images)
+        assert value.item() == pytest.approx(3 * expected.item(), rel=1e-6)
+    assert list(StyleLoss(weights='random').layer_weights) == ['relu1_1', 'relu2_1', 'relu3_1', 'relu4_1', 'relu5_1']
+
+
+def test_terms_of_equal_settings_hold_one_network(network):
+    options = {'layer_weights': {'conv1_1': 1.0, 'conv2_1': 2.0}, 'vgg_type': 'vgg11', 'weights': network[1]}
+    first = PerceptualLoss(**options)
+    reordered = {'conv2_1': 0.5, 'conv1_1': 3.0}
+    second = StyleLoss(**{**options, 'layer_weights': reordered})
+    assert second.vgg is first.vgg
+    for other in ({'use_input_norm': False}, {'range_norm': True}, {'weights': 'random'}, {'vgg_type': 'vgg13'}):
+        different = {**options, **({'weights': 'random'} if 'vgg_type' in other else {}), **other}
+        assert PerceptualLoss(**different).vgg is not first.vgg
+    assert PerceptualLoss(**{**options, 'layer_weights': {'conv2_1': 1.0}}).vgg is not first.vgg
+
+    gone = weakref.ref(first.vgg)
+    del first
+    assert gone() is second.vgg
+    del second
+    gc.collect()
+    assert gone() is None
+
+
+def test_features_are_computed_once_inside_a_step(network, images):
+    options = {'layer_weights': {'conv2_1': 1.0}, 'vgg_type': 'vgg11', 'weights': network[1]}
+    perceptual, style = PerceptualLoss(**options), StyleLoss(**options)
+    pred = images[0].clone().requires_grad_()
+    expected = perceptual(pred, images[1])[0] + style(pred, images[1])
+    (expected_gradient,) = torch.autograd.grad(expected, pred)
+
+    calls = []
+    handle = perceptual.vgg.register_forward_hook(lambda module, inputs, features: calls.append(inputs[0]))
+    with share_conversions():
+        value = perceptual(pred, images[1])[0] + style(pred, images[1])
+        (gradient,) = torch.autograd.grad(value, pred)
+    handle.remove()
+    assert len(calls) == 2
+    assert value.item() == expected.item()
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-5, atol=1e-5 * expected_gradient.abs().max().item())
+
+
+def test_linear_light_is_encoded_first(network, images):
+    linear = [torch.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4) for x in images]
+    options = {'layer_weights': {'conv2_1': 1.0}, 'vgg_type': 'vgg11', 'weights': network[1]}
+    expected = PerceptualLoss(**options)(*images)[0].item()
+    assert PerceptualLoss(**options, space='linear')(*linear)[0].item() == pytest.approx(expected, rel=1e-4)

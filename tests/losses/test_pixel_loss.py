@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
-from basicsr.losses.pixel_loss import CharbonnierLoss, L1Loss, MSELoss, PSNRLoss, WeightedTVLoss
+from basicsr.losses.pixel_loss import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, PSNRLoss, WeightedTVLoss
 from basicsr.utils.errors import OptionError, UserError
 from basicsr.utils.registry import LOSS_REGISTRY
 from basicsr.utils.schema import check_arguments
@@ -74,6 +75,18 @@ def test_images_of_different_shape_are_refused_by_name(images, loss_type):
 def test_unknown_reductions_are_refused_by_name(loss_type, reduction):
     with pytest.raises(OptionError, match=f"{loss_type.__name__}: reduction '{reduction}'"):
         loss_type(reduction=reduction)
+
+
+@pytest.mark.parametrize('delta', [0.01, 0.2, 2.0])
+def test_huber_loss_equals_torch(images, delta):
+    pred, target, *_ = images
+    expected = F.huber_loss(pred, target, delta=delta) / delta
+    assert HuberLoss(delta=delta)(pred, target).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert HuberLoss(delta=delta)(pred, target).item() == pytest.approx(
+        F.smooth_l1_loss(pred, target, beta=delta).item(), rel=1e-5
+    )
+    with pytest.raises(OptionError, match='HuberLoss: delta 0 is not above 0'):
+        HuberLoss(delta=0)
 
 
 def test_options_are_checked_against_the_constructors():

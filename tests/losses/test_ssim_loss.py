@@ -1,12 +1,16 @@
 """SSIM against scikit-image, its gradient against autograd through a plain implementation."""
 
+import logging
+
 import numpy as np
 import pytest
+import pytorch_msssim
 import torch
 from skimage.metrics import structural_similarity
 from torch.nn import functional as F
 
-from basicsr.losses.ssim_loss import SSIMLoss, mean_ssim
+from basicsr.losses.fused_ssim import mean_ssim, ms_ssim_per_channel
+from basicsr.losses.ssim_loss import MSSSIMLoss, SSIMLoss
 from basicsr.utils.errors import UserError
 
 
@@ -107,3 +111,86 @@ def test_small_images_are_refused_with_their_size(size):
 def test_images_of_different_shape_are_refused():
     with pytest.raises(UserError, match='SSIMLoss: the prediction is'):
         SSIMLoss()(torch.rand(1, 3, 16, 16), torch.rand(1, 3, 32, 32))
+
+
+def test_planes_are_treated_alike_in_any_chunks(monkeypatch):
+    pred, target = noisy_pair((3, 3, 20, 17))
+    whole = SSIMLoss(reduction='none')(pred, target)
+    monkeypatch.setattr('basicsr.losses.fused_ssim._CHUNK', 1)
+    torch.testing.assert_close(SSIMLoss(reduction='none')(pred, target), whole, rtol=0, atol=1e-15)
+    assert whole.shape == (3,)
+    assert whole.tolist() == pytest.approx([1 - skimage_ssim(p[None], t[None]) for p, t in zip(pred, target)])
+
+
+def float64_window() -> torch.Tensor:
+    """Its own one is rounded to float32, so that it does not add up to 1."""
+    window = torch.exp(-(torch.arange(11, dtype=torch.float64) - 5).square() / (2 * 1.5**2))
+    return (window / window.sum()).expand(3, 1, 1, 11)
+
+
+@pytest.mark.parametrize('size', [(161, 161), (176, 192), (163, 200)])
+def test_ms_ssim_equals_pytorch_msssim(size):
+    pred, target = noisy_pair((2, 3, *size))
+    expected = pytorch_msssim.ms_ssim(pred, target, data_range=1, size_average=False, win=float64_window())
+    ours = 1 - MSSSIMLoss(reduction='none')(pred, target)
+    # It keeps the exponents in float32.
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-7)
+    in_float32 = MSSSIMLoss()(pred.float(), target.float()).item()
+    assert in_float32 == pytest.approx(1 - expected.mean().item(), abs=1e-5)
+
+
+@pytest.mark.parametrize('num_scales, side', [(4, 96), (3, 60), (2, 30), (1, 20)])
+def test_fewer_scales_equal_pytorch_msssim_with_scaled_exponents(num_scales, side):
+    exponents = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333][:num_scales])
+    # Its check of the size asks for room for five scales, whatever the exponents.
+    pred, target = noisy_pair((1, 3, 176, 170))
+    options = {'weights': list(1.0001 * exponents / exponents.sum()), 'win': float64_window()}
+    expected = pytorch_msssim.ms_ssim(pred, target, data_range=1, **options).item()
+    assert ms_ssim_per_channel(pred, target, num_scales).mean().item() == pytest.approx(expected, abs=1e-6)
+
+    small = [image[..., :side, : side + 7] for image in (pred, target)]
+    assert MSSSIMLoss()(*small).item() == 1 - ms_ssim_per_channel(*small, num_scales).mean().item()
+
+
+def test_gradient_of_ms_ssim_equals_pytorch_msssim():
+    pred, target = noisy_pair((1, 3, 164, 170))
+    pred.requires_grad_()
+    (gradient,) = torch.autograd.grad(MSSSIMLoss()(pred, target), pred)
+    similarity = pytorch_msssim.ms_ssim(pred, target, data_range=1, win=float64_window())
+    (expected,) = torch.autograd.grad(-similarity, pred)
+    torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-9 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize('side', [11, 24, 48])
+def test_ms_ssim_of_an_inverted_image_has_a_finite_gradient_that_is_not_dead(side):
+    target = noisy_pair((1, 3, side, side))[1]
+    pred = (1 - target).requires_grad_()
+    assert mean_ssim(pred, target) < 0
+    value = MSSSIMLoss()(pred, target)
+    (gradient,) = torch.autograd.grad(value, pred)
+    assert 0.9 < value.item() <= 1
+    assert gradient.isfinite().all()
+    assert (gradient * gradient.numel()).square().mean().sqrt() > 1e-6
+    step = 0.5 * gradient / gradient.abs().max()
+    assert MSSSIMLoss()(pred - step, target) < value
+
+
+def test_fewer_scales_are_said_once(monkeypatch):
+    said = []
+    monkeypatch.setattr(logging.getLogger('basicsr'), 'info', lambda text, *values: said.append(text % values))
+    loss = MSSSIMLoss()
+    for side in (176, 64, 64, 32):
+        loss(torch.rand(1, 1, side, side), torch.rand(1, 1, side, side))
+    assert said == ['MSSSIMLoss: patches of 64x64 pixels have room for 3 of its 5 scales; it uses those']
+
+
+def test_small_images_are_refused_by_ms_ssim_too():
+    with pytest.raises(UserError, match='MSSSIMLoss: images of 10x64 pixels are smaller than its 11x11 window'):
+        MSSSIMLoss()(torch.rand(1, 3, 10, 64), torch.rand(1, 3, 10, 64))
+
+
+def test_linear_light_is_encoded_first():
+    pred, target = (image.clamp(0, 1) for image in noisy_pair((1, 3, 24, 24)))
+    linear = [torch.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4) for x in (pred, target)]
+    for loss in (SSIMLoss, MSSSIMLoss):
+        assert loss(space='linear')(*linear).item() == pytest.approx(loss()(pred, target).item())
