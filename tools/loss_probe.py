@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from probe_inputs import ROOT, all_terms, load_picture, term_of_text, terms_of_file
+from probe_inputs import ROOT, all_terms, device_of, load_picture, term_of_text, terms_of_file
 from probe_plots import draw_changes, draw_overview, draw_term
 from probe_report import HEADINGS, Row, aligned, file_name, summary, write_page
 
@@ -32,13 +32,14 @@ def run(args: argparse.Namespace) -> None:
     )
     out = args.out or ROOT / 'results' / 'loss_probe' / name[:80]
     picture, source = load_picture(args.image, args.size)
-    picture = picture.to(args.device)
+    device = device_of(args.device)
+    picture = picture.to(device)
     out.mkdir(parents=True, exist_ok=True)
 
     rows = []
     for term in terms:
         print(f'{term.name} ...', file=sys.stderr, flush=True)
-        probe = probe_loss(term.loss.to(args.device), picture, term.name, (4, 3, 256, 256))
+        probe = probe_loss(term.loss.to(device), picture, term.name, (4, 3, 256, 256))
         weight = max(term.weight.values()) if isinstance(term.weight, dict) else term.weight
         rows.append(Row(probe, weight, find_faults(probe)))
         draw_term(probe, out / file_name(term.name))

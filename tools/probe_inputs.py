@@ -5,7 +5,6 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
@@ -16,6 +15,8 @@ from basicsr.utils.options import load_options, runtime_options
 from basicsr.utils.registry import LOSS_REGISTRY
 from basicsr.utils.schema import check_arguments, takes_any_keyword
 from basicsr.utils.yaml_file import parse_text
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def terms_of_file(path: str) -> list[Term]:
@@ -30,6 +31,8 @@ def term_of_text(text: str, **defaults) -> Term:
     if match is None:
         raise OptionError(f"--loss {text!r}: write 'ChromaLoss' or 'ChromaLoss(where=saturated, threshold=0.3)'")
     loss = LOSS_REGISTRY.get(match[1])
+    if not compares_images(loss):
+        raise OptionError(f'--loss {text}: it judges the output of a discriminator; the probe has images alone')
     written = re.sub(r'(\w+)\s*=', r'\1: ', match[2] or '')
     given = parse_text(f'{{{written}}}', f'--loss {text}').data
     weight = given.pop('loss_weight', 1.0)
@@ -42,17 +45,29 @@ def term_of_text(text: str, **defaults) -> Term:
     return Term(text.strip(), loss(**arguments), weight)
 
 
+def compares_images(loss: type) -> bool:
+    """False for a term that is called with the output of a discriminator."""
+    return 'target_is_real' not in inspect.signature(loss.forward).parameters
+
+
 def all_terms() -> list[Term]:
     """Every registered term that compares images and can be built without arguments."""
     terms = []
     for name, loss in sorted(LOSS_REGISTRY):
         parameters = inspect.signature(loss).parameters
         needed = [p.name for p in parameters.values() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-        if needed or takes_any_keyword(loss) or 'target_is_real' in inspect.signature(loss.forward).parameters:
+        if needed or takes_any_keyword(loss) or not compares_images(loss):
             print(f'{name}: left out, for it needs more than an image and its target', file=sys.stderr)
             continue
         terms.append(term_of_text(name, **({'weights': 'auto'} if 'weights' in parameters else {})))
     return terms
+
+
+def device_of(text: str) -> torch.device:
+    """A device that is there."""
+    if text != 'cpu' and not (re.fullmatch(r'cuda(:\d+)?', text) and torch.cuda.is_available()):
+        raise UserError(f'--device {text}: use cpu, or cuda where there is a GPU')
+    return torch.device(text)
 
 
 def load_picture(path: str | None, size: int) -> tuple[torch.Tensor, str]:

@@ -43,6 +43,16 @@ def find_faults(probe: Probe) -> list[Finding]:
     return sorted(found, key=lambda finding: not finding.is_fault)
 
 
+def _compares(probe: Probe) -> bool:
+    """False for a term that looks at the prediction alone."""
+    return probe.takes_target and probe.declared.get('is_full_reference') is not False
+
+
+def _short(value: float) -> str:
+    """Two digits, without an exponent where that is short."""
+    return f'{value:.2g}' if abs(value) < 100 or abs(value) >= 1e5 else f'{value:.0f}'
+
+
 def _no_gradient(probe: Probe) -> Finding | None:
     if any(reading.gradient != 0 for curve in probe.curves.values() for reading in curve.readings):
         return None
@@ -95,12 +105,9 @@ def _not_minimal(probe: Probe) -> Finding | None:
     drop = max(probe.descent, start - lowest)
     if not drop > 1e-3 * probe.typical_rise or drop < 1e-7:
         return None
-    if not probe.takes_target or probe.declared.get('is_full_reference') is False:
-        return Finding(
-            'minimum not at the target',
-            'by design: it does not compare with the target. Give it a small weight that ends at 0',
-            is_fault=False,
-        )
+    if not _compares(probe):
+        text = 'it looks at the prediction alone, so it pulls away from the target too: a small weight that ends at 0'
+        return Finding('minimum not at the target', text, is_fault=False)
     return Finding(
         'minimum not at the target',
         f'the value at the target is {start:.3g}, and {start - drop:.3g} nearby: it pulls right predictions away, with '
@@ -110,6 +117,8 @@ def _not_minimal(probe: Probe) -> Finding | None:
 
 def _dead_at_grey(probe: Probe) -> Finding | None:
     grey = probe.grey
+    if not _compares(probe) and not probe.declared.get('dead_at_gray'):
+        return None
     # Only a term that notices lost colour, and acts while there is some, can be accused of giving up.
     if not grey.rise > 1e-2 * probe.typical_rise or not grey.halfway > 1e-3 * probe.typical_gradient:
         return None
@@ -117,14 +126,13 @@ def _dead_at_grey(probe: Probe) -> Finding | None:
         return Finding(
             'dead at grey',
             f'a prediction without colour costs {grey.rise:.2g}, but is not pulled back: the gradient there is '
-            f'{grey.gradient:.1g} L1s ({grey.halfway:.2g} with half the colour). Put ChromaLoss beside it',
+            f'{grey.gradient:.1g} L1s ({_short(grey.halfway)} with half the colour). Put ChromaLoss beside it',
             is_fault=not probe.declared.get('dead_at_gray', False),
         )
     if grey.alignment < -0.05:
         return Finding(
             'pushes grey away',
             f'its step at a grey prediction leads away from the missing colour (cosine {grey.alignment:.2f})',
-            is_fault=probe.takes_target,
         )
     return None
 
@@ -140,8 +148,8 @@ def _exploding(probe: Probe) -> Finding | None:
         return None
     return Finding(
         'explodes',
-        f'a single pixel pulls with {probe.extremes.peak:.2g} L1s ({probe.extremes.peak_at}), where '
-        f'{probe.typical_gradient:.2g} are usual: a quotient or root without epsilon',
+        f'a single pixel pulls with {_short(probe.extremes.peak)} L1s ({probe.extremes.peak_at}), where '
+        f'{_short(probe.typical_gradient)} are usual: a quotient or root without epsilon',
     )
 
 
@@ -188,7 +196,7 @@ def _follows_luma(costs: tuple[float, float, float]) -> bool:
 
 def _patch_size(probe: Probe) -> Finding | None:
     ratio = probe.patch_size.gradient
-    if not ratio > 0 or 1 / 1.6 < ratio < 1.6:
+    if not ratio > 0 or 1 / 1.7 < ratio < 1.7:
         return None
     return Finding(
         'patch-size-dependent scale',
@@ -203,6 +211,6 @@ def _scale(probe: Probe) -> Finding | None:
         return None
     return Finding(
         'off scale',
-        f'weight 1 pulls with {typical:.2g} L1s: begin with a weight near {0.25 / typical:.2g}',
+        f'weight 1 pulls with {_short(typical)} L1s: begin with a weight near {_short(0.25 / typical)}',
         is_fault=False,
     )

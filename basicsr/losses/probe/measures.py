@@ -38,7 +38,7 @@ def takes_target(loss: nn.Module) -> bool:
 def evaluate(loss: nn.Module, pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Value, summed over the parts that a loss may return, and gradient with respect to the prediction."""
     pred = pred.detach().clone().requires_grad_()
-    value = sum(Term('probe', loss).raw_values([pred], target).values())
+    value = sum(Term(type(loss).__name__, loss).raw_values([pred], target).values())
     if not value.requires_grad:
         return value, torch.zeros_like(pred)
     (gradient,) = torch.autograd.grad(value, pred, allow_unused=True)
