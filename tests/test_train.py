@@ -310,3 +310,34 @@ def test_check_reads_no_data(tmp_path, capsys):
     assert train_pipeline(str(tmp_path), ['-opt', str(file), '--check']) is None
     assert yaml.safe_load(capsys.readouterr().out)['datasets']['train']['gt_size'] == 24
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_two_ranks_equal_one_process(train, tiny_root):
+    """Two gloo ranks with half the batch each see the same samples and take the same steps."""
+    options = tiny_options()
+    options['train']['ema_decay'] = 0.9
+    train(options | {'name': 'one'})
+    options['datasets']['train']['batch_size_per_gpu'] = 1
+    file = tiny_root / 'two.yml'
+    roots = {'path:experiments_root': 'experiments', 'path:tb_root': 'tb_logger'}
+    roots |= {f'datasets:{d}:dataroot_{k}': f'data/{d}/{k}' for d in ('train', 'val') for k in ('gt', 'lq')}
+    overrides = [f'{key}={tiny_root / folder}' for key, folder in roots.items()]
+    file.write_text(yaml.safe_dump(options | {'name': 'two'}))
+    command = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node=2', '--master-port=29617']
+    command += [
+        str(REPO / 'basicsr' / 'train.py'),
+        '-opt',
+        str(file),
+        '--launcher',
+        'pytorch',
+        '--force_yml',
+        *overrides,
+    ]
+    result = subprocess.run(
+        command, env=os.environ | {'OMP_NUM_THREADS': '1'}, capture_output=True, text=True, timeout=180
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    one, two = weights(tiny_root, 'one'), weights(tiny_root, 'two')
+    for group in one:
+        for name, value in one[group].items():
+            torch.testing.assert_close(two[group][name], value, rtol=0, atol=1e-5)

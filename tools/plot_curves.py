@@ -18,7 +18,8 @@ def curves_of(events: list[dict]) -> dict[str, tuple[list, list]]:
     for event in events:
         for key, value in event.items():
             if 'val' in event:
-                title = f'{key} on {event["val"]}' if key not in ('iter', 'val') and not key.startswith('input_') else None
+                is_score = key not in ('iter', 'val') and not key.startswith('input_')
+                title = f'{key} on {event["val"]}' if is_score else None
             else:
                 title = key if key.startswith('losses_raw/') or key in ('l_total', 'grad/norm') else None
             if title and value is not None:
@@ -40,9 +41,9 @@ def draw(runs: dict[str, dict], out: Path) -> None:
     rows = math.ceil(len(titles) / columns)
     figure, axes = pyplot.subplots(rows, columns, figsize=(3.4 * columns, 2.4 * rows), squeeze=False)
     for axis, title in zip(axes.flat, titles):
-        for name, curves in runs.items():
-            if title in curves:
-                axis.plot(*curves[title], label=name, linewidth=1.3)
+        for index, curves in enumerate(runs.values()):
+            if title in curves:  # a run keeps its colour where others have no such curve
+                axis.plot(*curves[title], color=f'C{index}', linewidth=1.3)
         axis.set_title(title, fontsize=9)
         axis.tick_params(labelsize=7)
         axis.grid(alpha=0.3)

@@ -93,7 +93,7 @@ class PairedImageDataset(Dataset):
         self.color, self.mean, self.std = own.color, own.mean, own.std
         self._has_noted_padding = False
 
-        section = f'datasets.{self.phase}'
+        section = f'datasets.{opt.get("key", self.phase)}'
         if self.phase == 'train' and (not own.gt_size or own.gt_size % self.scale):
             raise OptionError(f'{section}.gt_size: expected a multiple of the scale, {self.scale}, got {own.gt_size}')
         self.paths = _find_pairs(own, section)

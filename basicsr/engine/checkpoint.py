@@ -1,6 +1,7 @@
 """Weights and training states on disk: written whole or not at all, read without running code."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,27 @@ def save_atomic(data: Any, path: str | Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+        _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-        partial.unlink(missing_ok=True)
         raise CheckpointError(f'{path}: cannot be written: {error}') from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename outlast a power failure, where folders can be opened for that."""
+    if os.name == 'posix':
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sweep_partial(folder: str | Path) -> None:
+    """Remove what writes that were killed left in `folder`."""
+    for partial in Path(folder).glob('*.partial.*'):
+        partial.unlink(missing_ok=True)
 
 
 def nonfinite_tensors(data: Any, name: str = '') -> Iterator[str]:
@@ -55,34 +74,44 @@ def load_file(path: str | Path) -> Any:
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # torch raises a dozen types for damaged and foreign files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f'{path}: is damaged, or holds more than weights: {reason}') from None
+        foreign = re.search(r'Unsupported (?:global: GLOBAL|class) (\S+)', str(error))
+        if foreign:
+            raise CheckpointError(f'{path}: is not read: it would run code, {foreign[1]}, to restore objects') from None
+        reason = str(error).partition('\n')[0].partition('. ')[0] or type(error).__name__
+        raise CheckpointError(f'{path}: is damaged, or no file of torch.save: {reason}') from None
 
 
 def select_weights(data: Any, key: str | None, path: str) -> tuple[dict[str, torch.Tensor], str]:
     """Pick the state dict out of a weights file, without `module.` prefixes.
 
     Args:
-        key: key of the weights; `auto` takes `params_ema` if present, else `params`, else the file itself; None takes the file itself.
+        key: key of the weights; `auto` takes `params_ema` if present, else `params`, else the file itself; None takes
+            the file itself.
 
     Returns:
         The state dict, and what was taken: a key, or `the file itself`.
     """
-    if not isinstance(data, dict) or not data:
+    layouts = [k for k, v in data.items() if _is_weights(v)] if isinstance(data, dict) else []
+    if not layouts and not _is_weights(data):
         raise CheckpointError(f'{path}: holds no weights')
     if key == 'auto':
-        key = next((k for k in ('params_ema', 'params') if k in data), None)
-    elif key is not None and key not in data and 'params' in data:
+        key = next((k for k in ('params_ema', 'params') if k in layouts), None)
+    elif key is not None and key not in data and 'params' in layouts:
         key = 'params'  # BasicSR's fall-back
-    if key is not None and key not in data:
-        raise CheckpointError(f"{path}: has no key '{key}'; it has: {', '.join(map(str, list(data)[:5]))}")
+    if key not in layouts and not (key is None and _is_weights(data)):
+        place = 'at its top level' if key is None else f"at the key '{key}'"
+        choices = ', '.join(map(str, layouts)) or '~ (the file itself)'
+        raise CheckpointError(f'{path}: holds no weights {place}; set path.param_key_g to one of: {choices}')
     weights = data if key is None else data[key]
-    if not isinstance(weights, dict) or not all(isinstance(v, torch.Tensor) for v in weights.values()):
-        keys = [str(k) for k, v in data.items() if isinstance(v, dict)]
-        raise CheckpointError(
-            f'{path}: holds no weights there; set param_key_g to one of: {", ".join(keys) or "nothing fits"}'
-        )
     return {name.removeprefix('module.'): value for name, value in weights.items()}, key or 'the file itself'
+
+
+def _is_weights(data: Any) -> bool:
+    return (
+        isinstance(data, dict)
+        and len(data) > 0
+        and all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in data.items())
+    )
 
 
 def misfits(weights: dict[str, torch.Tensor], net: torch.nn.Module) -> list[str]:

@@ -1,7 +1,8 @@
 """Learning-rate schedules, each a closed form of the iteration.
 
-None of them reads the live learning rate, which the warm-up overwrites: after a warm-up the schedule is where it would have been
-without. Iteration `i` (from 1) trains with the schedule's value at `i - 1`, so a milestone `m` acts from iteration `m + 1` on.
+None of them reads the live learning rate, which the warm-up overwrites: after a warm-up the schedule is where it would
+have been without. Iteration `i` (from 1) trains with the schedule's value at `i - 1`, so a milestone `m` acts from
+iteration `m + 1` on.
 """
 
 import bisect
@@ -75,7 +76,7 @@ class MultiStepRestartLR(ClosedFormLR):
 
     def value(self, base_lr: float, step: int) -> float:
         restart, weight = 0, 1.0
-        for position, factor in zip(self.restarts, self.restart_weights):
+        for position, factor in sorted(zip(self.restarts, self.restart_weights)):
             if position <= step:
                 restart, weight = position, factor
         passed = sum(restart < milestone <= step for milestone in self.milestones)
@@ -108,6 +109,7 @@ class CosineAnnealingRestartLR(ClosedFormLR):
         last_epoch: int = -1,
     ) -> None:
         _same_length('periods', periods, 'restart_weights', restart_weights)
+        _positive('periods', *periods)
         self.periods = list(periods)
         self.restart_weights = list(restart_weights)
         self.eta_min = eta_min
@@ -127,6 +129,7 @@ class TrueCosineAnnealingLR(ClosedFormLR):
     """Cosine from the initial rate to `eta_min` over `T_max` iterations; stays there afterwards."""
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
+        _positive('T_max', T_max)
         self.T_max = T_max
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
@@ -145,7 +148,8 @@ class LinearLR(ClosedFormLR):
 
     def __init__(self, optimizer: Optimizer, total_iter: int | None = None, last_epoch: int = -1) -> None:
         if total_iter is None:
-            raise OptionError('train.scheduler.total_iter: is required by LinearLR')
+            raise OptionError('total_iter is required')
+        _positive('total_iter', total_iter)
         self.total_iter = total_iter
         super().__init__(optimizer, last_epoch)
 
@@ -154,11 +158,18 @@ class LinearLR(ClosedFormLR):
 
 
 def build_scheduler(optimizer: Optimizer, run_iterations: int, type: str, **arguments: object) -> LRScheduler:
-    """Build the schedule called `type`; `run_iterations` is the default length of one that needs a length."""
+    """Build the schedule called `type`; `run_iterations` is the default length of one that needs a length.
+
+    Raises:
+        OptionError: the arguments describe no schedule.
+    """
     scheduler = SCHEDULER_REGISTRY.get(type)
     if 'total_iter' in arguments and arguments['total_iter'] is None:
         arguments['total_iter'] = run_iterations
-    return scheduler(optimizer, **arguments)
+    try:
+        return scheduler(optimizer, **arguments)
+    except (ValueError, TypeError) as error:
+        raise OptionError(f'train.scheduler: {type}: {error}') from error
 
 
 def warmup_lr(base_lr: float, current_iter: int, warmup_iter: int) -> float | None:
@@ -172,6 +183,9 @@ def _cosine(height: float, phase: float) -> float:
 
 def _same_length(first_name: str, first: list, second_name: str, second: list) -> None:
     if len(first) != len(second) or not first:
-        raise OptionError(
-            f'train.scheduler: {first_name} has {len(first)} entries and {second_name} {len(second)}: give one for each'
-        )
+        raise OptionError(f'{first_name} has {len(first)} entries and {second_name} {len(second)}: give one for each')
+
+
+def _positive(name: str, *values: int) -> None:
+    if min(values) <= 0:
+        raise OptionError(f'{name}: expected a number above 0, got {min(values)}')

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from basicsr.engine.checkpoint import sweep_partial
 from basicsr.engine.start import Start
 from basicsr.utils.dist_util import barrier, get_dist_info
 from basicsr.utils.logger import JsonLines, MessageLogger, get_root_logger, init_tb_logger
@@ -48,6 +49,7 @@ class Run:
                     get_root_logger().info(f'Path already exists. Rename it to {archived}')
         for key in ('models', 'training_states', 'visualization'):
             os.makedirs(path[key], exist_ok=True)
+            sweep_partial(path[key])
 
     def log(
         self, epoch: int, current_iter: int, lrs: list[float], times: dict[str, float], values: dict[str, float]

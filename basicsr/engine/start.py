@@ -1,18 +1,19 @@
 """Decides where a training starts."""
 
 import dataclasses
+import os
 import random
 import re
 from pathlib import Path
 
 import torch
-import yaml
 
 from basicsr.engine.checkpoint import load_file
 from basicsr.utils.dist_util import value_of_rank_0
 from basicsr.utils.errors import CheckpointError, OptionError
 from basicsr.utils.logger import get_root_logger
 from basicsr.utils.misc import seed_all
+from basicsr.utils.options import dump_options, yaml_load
 
 # What must not change when a run is continued: its objective, its network, its data and their order.
 _SAME_ON_RESUME = (
@@ -22,6 +23,9 @@ _SAME_ON_RESUME = (
     ('train', 'losses'),
     ('train', 'ema_decay'),
     ('datasets', 'train'),
+    # These stand in the training state, which wins: a change would have no effect.
+    ('train', 'optim_g'),
+    ('train', 'scheduler'),
 )
 # Of those, what has no influence on the result.
 _FREE_ON_RESUME = {'datasets.train.num_worker_per_gpu', 'datasets.train.pin_memory', 'datasets.train.name'}
@@ -53,13 +57,16 @@ def decide_start(opt: dict, resolved: dict, allow_changed: bool = False) -> Star
     """Decide where training starts. The first rule that applies wins:
 
     1. `--auto_resume`, and this run has a training state that can be read: resume from the newest one.
-    2. `train.mode: resume`: resume from `path.resume_state`; without one, from this run's newest state; none is an error.
-    3. `train.mode: finetune`: weights from `path.pretrain_network_g`; optimizer, schedule, EMA and iteration start afresh.
-       No weights, or a `path.resume_state` beside them, is an error.
+    2. `train.mode: resume`: resume from `path.resume_state`; without one, from this run's newest state; none is an
+       error.
+    3. `train.mode: finetune`: weights from `path.pretrain_network_g`; optimizer, schedule, EMA and iteration start
+       afresh. No weights, or a `path.resume_state` beside them, is an error.
     4. `train.mode: scratch`: random weights; a `path.resume_state` or `path.pretrain_network_g` beside it is an error.
-    5. Without `train.mode`, as BasicSR: `path.resume_state` given: resume; `path.pretrain_network_g` given: finetune; else scratch.
+    5. Without `train.mode`, as BasicSR: `path.resume_state` given: resume; `path.pretrain_network_g` given: finetune;
+       else scratch.
 
-    A run is continued only with the objective, network and data order it was started with, unless `allow_changed`.
+    A run is continued only with the objective, network, data order, optimizer and schedule it was started with, unless
+    `allow_changed`; optimizer and schedule go on as they stand in the state even then.
 
     Raises:
         OptionError: the options contradict each other, or were changed.
@@ -115,25 +122,34 @@ def _implicit_start(opt: dict, resolved: dict, allow_changed: bool) -> Start:
 
 
 def _resume(opt: dict, resolved: dict, state_path: Path, reason: str, allow_changed: bool) -> Start:
-    state = load_file(state_path)
-    if not isinstance(state, dict) or not {'iter', 'optimizers', 'schedulers'} <= state.keys():
-        raise CheckpointError(f'{state_path}: is no training state')
+    state = _read_state(state_path)
     run = state_path.parent.parent
     changed = [] if allow_changed else changed_options(run / 'resolved.yml', resolved)
     if changed:
         lines = '\n    '.join(changed)
         raise OptionError(
             f'{state_path}: the options were changed since this run was started:\n    {lines}\n'
-            'Take the change back, fine-tune instead (train.mode: finetune), or continue all the same with --allow_changed'
+            'Take the change back, fine-tune instead (train.mode: finetune), or continue all the same: --allow_changed'
         )
     weights = str(run / 'models' / f'net_g_{state["iter"]}.pth')
+    pretrained = opt['path']['pretrain_network_g']
     if {'network_g', 'g', 'net_g'} & set(opt['path']['ignore_resume_networks']):
-        weights = opt['path']['pretrain_network_g']
+        weights = pretrained
+    elif pretrained:
+        get_root_logger().info('note: path.pretrain_network_g is not read: a run that is continued has its own weights')
     return Start('resume', f'{reason} {state_path}', state, weights)
 
 
+def _read_state(path: Path) -> dict:
+    state = load_file(path)
+    is_state = isinstance(state, dict) and {'optimizers', 'schedulers'} <= state.keys()
+    if not is_state or not isinstance(state.get('iter'), int):
+        raise CheckpointError(f'{path}: is no training state')
+    return state
+
+
 def choose_seed(manual_seed: int | None, start: Start) -> int:
-    """Return the seed of the run: the one in the options, else that of the run which is continued, else a new one for all ranks."""
+    """Return the seed in the options, else that of the run which is continued, else a new one for all ranks."""
     if manual_seed is not None:
         return manual_seed
     seed = (start.state or {}).get('manual_seed')
@@ -141,11 +157,11 @@ def choose_seed(manual_seed: int | None, start: Start) -> int:
 
 
 def newest_state(folder: Path) -> Path | None:
-    """Return the newest training state that can be read together with its weights; name those that cannot in the log."""
+    """Return the newest training state that can be read, as can its weights; the log names those that cannot."""
     states = [p for p in folder.glob('*.state') if re.fullmatch(r'\d+', p.stem)]
     for state in sorted(states, key=lambda p: int(p.stem), reverse=True):
         try:
-            load_file(state)
+            _read_state(state)
             load_file(folder.parent / 'models' / f'net_g_{state.stem}.pth')
             return state
         except CheckpointError as error:
@@ -157,17 +173,20 @@ def changed_options(old_file: Path, resolved: dict) -> list[str]:
     """Return one line per option that decides the result and differs from those a run was started with."""
     if not old_file.is_file():  # a run of BasicSR keeps no resolved.yml
         return []
-    old = yaml.safe_load(old_file.read_text(encoding='utf-8'))
-    new = yaml.safe_load(yaml.safe_dump(resolved))
+    old, new = yaml_load(str(old_file)), yaml_load(dump_options(resolved))
     lines = []
     for path in _SAME_ON_RESUME:
-        before, after = old, new
-        for key in path:
-            before, after = (before or {}).get(key), (after or {}).get(key)
+        before, after = _part(old, path), _part(new, path)
         if path == ('manual_seed',) and after is None:  # left open: the run's own seed goes on
             continue
         lines += _differences('.'.join(path), before, after)
     return lines
+
+
+def _part(options: object, path: tuple[str, ...]) -> object:
+    for key in path:
+        options = options.get(key) if isinstance(options, dict) else None
+    return options
 
 
 def _differences(path: str, before: object, after: object) -> list[str]:
@@ -186,5 +205,6 @@ def seed_iteration(seed: int, rank: int, current_iter: int) -> None:
 
 def set_deterministic() -> None:
     """Let torch use deterministic algorithms only; an operation that has none raises."""
+    os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # as cuBLAS wants it, before its first use
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False

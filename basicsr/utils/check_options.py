@@ -1,11 +1,12 @@
 """Checks a whole option file before anything is built or read, and fills in every default."""
 
-import re
-from collections.abc import Iterable
 from typing import Any
 
-from basicsr.utils.errors import OptionError, suggest
+from basicsr.utils.checker import Checker, dotted, options_section
+from basicsr.utils.errors import suggest
+from basicsr.utils.explain import Path, describe
 from basicsr.utils.legacy import translate_legacy
+from basicsr.utils.option_tree import Tree, entry_name
 from basicsr.utils.registry import (
     ARCH_REGISTRY,
     DATASET_REGISTRY,
@@ -14,7 +15,6 @@ from basicsr.utils.registry import (
     MODEL_REGISTRY,
     OPTIMIZER_REGISTRY,
     SCHEDULER_REGISTRY,
-    Registry,
 )
 from basicsr.utils.run_options import (
     DistOptions,
@@ -26,8 +26,7 @@ from basicsr.utils.run_options import (
     TrainOptions,
     ValOptions,
 )
-from basicsr.utils.schema import Path, Problem, check_arguments, check_section, takes_opt
-from basicsr.utils.yaml_file import Tree, entry_name
+from basicsr.utils.schema import check_section, takes_opt
 
 _SECTIONS = {
     'path': PathOptions,
@@ -53,112 +52,149 @@ def check_options(tree: Tree, source: str, is_train: bool) -> tuple[dict, list[s
     return _Check(tree, is_train).run(source)
 
 
-class _Check:
-    """One pass over the options. Problems are collected, never raised on the way."""
+class _Check(Checker):
+    """One pass over the options of a run."""
 
     def __init__(self, tree: Tree, is_train: bool) -> None:
-        self.tree, self.is_train = tree, is_train
-        self.problems: list[Problem] = []
-        self.notes: list[str] = []
+        super().__init__(tree)
+        self.is_train = is_train
 
     def run(self, source: str) -> tuple[dict, list[str]]:
         data = self.tree.data
-        model = self.find(MODEL_REGISTRY, data.get('model_type'), ('model_type',)) if 'model_type' in data else None
-        third_party = model is not None and model.__module__.split('.')[0] != 'basicsr'
-        self.notes, problems = translate_legacy(self.tree, keep_loss_opts=third_party)
+        if not self.is_train:  # a training option file will do for a test
+            data.pop('train', None)
+        self.drop_empty(data)
+        model = self.find(MODEL_REGISTRY, data.get('model_type'), ('model_type',))
+        third_party = model is not None and not MODEL_REGISTRY.is_own(model)
+        notes, problems = translate_legacy(self.tree, third_party, self.foreign_sets(data.get('datasets')))
+        self.notes += notes
         self.problems += problems
 
         checked = self.sections(data, third_party)
-        network = self.component(ARCH_REGISTRY, data.get('network_g'), ('network_g',))
-        datasets = self.datasets(data.get('datasets'))
-        train = self.train(data.get('train')) if self.is_train else {}
-        metrics = self.metrics(data.get('val'))
+        checked['network_g'] = self.component(ARCH_REGISTRY, data.get('network_g'), ('network_g',))
+        checked['datasets'] = self.datasets(data.get('datasets'))
+        if checked['train'] is not None:
+            checked['train'] |= self.train(data['train'], checked['train'], third_party)
+        if checked['val'] is not None:
+            checked['val'] |= self.metrics(data.get('val'))
 
         self.raise_problems(source)
-        checked |= {'network_g': network, 'datasets': datasets}
-        if self.is_train:
-            checked['train'] |= train
-        if checked.get('val') and metrics:
-            checked['val']['metrics'] = metrics
+        self.note_contradictions(checked)
         return checked, self.notes
+
+    def drop_empty(self, data: dict) -> None:
+        """Take out what stands there without a value: sections, sets and metrics, which `~` removes."""
+        val = data.get('val')
+        parts = [(data, _SECTIONS), (data.get('datasets'), None)]
+        parts += [(val.get('metrics'), None)] if isinstance(val, dict) else []
+        for section, keys in parts:
+            if isinstance(section, dict):
+                for key in [k for k, value in section.items() if value is None and (keys is None or k in keys)]:
+                    del section[key]
+
+    def foreign_sets(self, datasets: Any) -> list:
+        """Return the keys of the sets whose type is a client's class that takes one `opt`."""
+        foreign = []
+        for key, options in datasets.items() if isinstance(datasets, dict) else ():
+            name = options.get('type') if isinstance(options, dict) else None
+            dataset = self.find(DATASET_REGISTRY, name, ('datasets', key, 'type'))
+            if dataset is not None and takes_opt(dataset) and options_section(dataset) is None:
+                foreign.append(key)
+        return foreign
 
     def sections(self, data: dict, third_party: bool) -> dict:
         """Check the top level and the sections below it."""
         # A third-party model may read keys of its own; they cannot be checked.
-        top, unchecked = self.split_unknown(RunOptions, data, (), third_party)
-        checked = self.collect(check_section(RunOptions, top, ())) or {}
+        known, unchecked = self.split_unknown(RunOptions, data, (), third_party)
+        checked = self.collect(check_section(RunOptions, known, ())) or {}
         for key, section in _SECTIONS.items():
             value = data.get(key)
-            if key == 'train' and (not self.is_train or value is None):
-                if self.is_train:
-                    self.problems.append((('train',), 'is required'))
+            if value is None and (key == 'train' or (key == 'val' and self.is_train)):
                 checked[key] = None
-                continue
-            if key == 'val' and value is None:
-                checked[key] = None if self.is_train else ValOptions().model_dump()
-                continue
-            if value is not None and not isinstance(value, dict):
-                self.problems.append(((key,), 'expected a section of keys'))
-                continue
-            known, extra = self.split_unknown(section, value or {}, (key,), third_party)
-            checked[key] = (self.collect(check_section(section, known, (key,))) or {}) | extra
+            elif value is None or isinstance(value, dict):
+                known, extra = self.split_unknown(section, value or {}, (key,), third_party)
+                if key == 'train' and third_party:  # its objective may be its own
+                    known.setdefault('losses', [])
+                checked[key] = (self.collect(check_section(section, known, (key,))) or {}) | extra
+            else:
+                checked[key] = {}
+        if self.is_train and 'train' not in data:
+            self.problems.append((('train',), 'is required'))
         return checked | unchecked
 
     def split_unknown(self, section: type, value: dict, path: Path, third_party: bool) -> tuple[dict, dict]:
-        if not third_party:
-            return value, {}
-        known = {k: v for k, v in value.items() if k in section.model_fields}
+        """Split off the keys that only a third-party model can know."""
+        known = {k: v for k, v in value.items() if k in section.model_fields or not third_party}
         extra = {k: v for k, v in value.items() if k not in known}
-        self.notes += [f'{_dotted(path + (key,))} is passed to the model unchecked' for key in extra]
+        self.notes += [f'{dotted(path + (key,))} is passed to the model unchecked' for key in extra]
         return known, extra
 
     def datasets(self, datasets: Any) -> dict:
         result = {}
+        names: dict[str, Any] = {}
         for key, options in datasets.items() if isinstance(datasets, dict) else ():
             path = ('datasets', key)
-            if self.is_train and str(key) != 'train' and str(key).split('_')[0] != 'val':
-                self.problems.append(
-                    (path, "expected 'train', or a key that starts with 'val'" + suggest(key, ['train', 'val']))
-                )
-            elif isinstance(options, dict):
-                result[key] = self.dataset(str(key), options, path)
+            if not isinstance(key, str) or not isinstance(options, dict):
+                continue
+            if self.is_train and key != 'train' and key.split('_')[0] != 'val':
+                self.problems.append((path, "expected 'train', 'val' or 'val_<name>'"))
+                continue
+            result[key] = self.dataset(key, options, path)
+            name = result[key]['name']
+            if key != 'train' and name in names:
+                self.problems.append((path, f'is called {name!r}, as is {dotted(names[name])}: give it another `name`'))
+            names |= {name: path} if key != 'train' else {}
         if self.is_train and isinstance(datasets, dict) and 'train' not in datasets:
             self.problems.append((('datasets', 'train'), 'is required'))
         return result
 
     def dataset(self, key: str, options: dict, path: Path) -> dict:
-        dataset = self.find(DATASET_REGISTRY, options.get('type'), path + ('type',)) if 'type' in options else None
-        section = getattr(dataset, 'Options', None)
+        dataset = self.find(DATASET_REGISTRY, options.get('type'), path + ('type',))
         own = {k: v for k, v in options.items() if k not in LoaderOptions.model_fields}
         loader = {k: v for k, v in options.items() if k not in own}
-        if section is None and dataset is not None and not takes_opt(dataset):
-            checked = self.collect(check_arguments(dataset, own, path))
-        elif section is None:
-            checked = own
-            if own and dataset is not None:
-                self.notes.append(f'{_dotted(path)}: the keys of {dataset.__name__} are passed on unchecked')
-        else:
+        loader = self.collect(check_section(LoaderOptions, loader, path)) or {}
+        checked = own if dataset is None else self.dataset_arguments(dataset, own, path)
+        if key == 'train' and self.is_train and checked is not None and checked.get('gt_size', 0) is None:
+            self.problems.append((path + ('gt_size',), 'is required for training: the side of the square patches'))
+        return {**loader, 'name': loader.get('name') or key, **(checked or {})}
+
+    def dataset_arguments(self, dataset: Any, own: dict, path: Path) -> dict | None:
+        """Check the keys of a set that belong to its type."""
+        section = options_section(dataset)
+        if section is not None:
             # One message for an unknown key should suggest from both sets of keys.
             typos = [k for k in own if k not in section.model_fields]
             known = [*section.model_fields, *LoaderOptions.model_fields]
             self.problems += [(path + (k,), 'unknown key' + suggest(k, known)) for k in typos]
-            checked = self.collect(check_section(section, {k: v for k, v in own.items() if k not in typos}, path))
-            if key == 'train' and checked is not None and checked.get('gt_size', 0) is None:
-                self.problems.append((path + ('gt_size',), 'is required for training: the side of the square patches'))
-        loader = self.collect(check_section(LoaderOptions, loader, path)) or {}
-        return {**loader, 'name': loader.get('name') or key, **(checked or {})}
+            return self.collect(check_section(section, {k: v for k, v in own.items() if k not in typos}, path))
+        if not takes_opt(dataset):
+            return self.arguments(dataset, own, path, also_known=LoaderOptions.model_fields)
+        if own:
+            self.notes.append(f'{dotted(path)}: the keys of {dataset.__name__} are passed on unchecked')
+        return own
 
-    def train(self, train: Any) -> dict:
-        if not isinstance(train, dict):
+    def train(self, options: Any, checked: dict, third_party: bool) -> dict:
+        if not isinstance(options, dict):
             return {}
-        options = train.get('scheduler', {'type': 'Constant'})
-        scheduler = self.component(SCHEDULER_REGISTRY, options, ('train', 'scheduler'), skip=1)
-        scheduler.pop('last_epoch', None)  # where it stands is up to the run, not to the file
-        return {
-            'losses': self.losses(train.get('losses')),
-            'optim_g': self.component(OPTIMIZER_REGISTRY, train.get('optim_g'), ('train', 'optim_g'), skip=1),
-            'scheduler': scheduler,
-        }
+        import torch
+
+        path = ('train', 'optim_g')
+        optimizer = self.component(OPTIMIZER_REGISTRY, options.get('optim_g'), path, filled=('params',))
+        schedule = options.get('scheduler', {'type': 'Constant'})
+        # Where a schedule stands is up to the run, not to the file; its length can be that of the run.
+        filled = ('optimizer', 'last_epoch')
+        scheduler = self.component(SCHEDULER_REGISTRY, schedule, ('train', 'scheduler'), filled=filled)
+        if 'total_iter' in scheduler and scheduler['total_iter'] is None:
+            scheduler['total_iter'] = checked.get('total_iter', 1)
+
+        # Both are tried out on one number, here, where a mistake still has a line.
+        number = torch.zeros(1, 1, requires_grad=True)
+        tried = self.try_out(OPTIMIZER_REGISTRY, optimizer, [number], ('train', 'optim_g'))
+        tried = torch.optim.SGD([number], lr=1.0) if tried is None else tried
+        self.try_out(SCHEDULER_REGISTRY, scheduler, tried, ('train', 'scheduler'))
+
+        losses = [] if third_party and 'losses' not in options else self.losses(options.get('losses'))
+        return {'losses': losses, 'optim_g': optimizer, 'scheduler': scheduler}
 
     def losses(self, losses: Any) -> list[dict]:
         path = ('train', 'losses')
@@ -167,31 +203,33 @@ class _Check:
         if not losses:
             self.problems.append((path, 'is empty: nothing to train on'))
         checked = [self.term(entry, path + (index,)) for index, entry in enumerate(losses)]
-        first = {}
+        first: dict[str, int] = {}
         for index, entry in enumerate(losses):
             name = entry_name(entry)
             if name is not None and name in first:
-                other = _dotted(path + (first[name],))
+                other = dotted(path + (first[name],))
                 self.problems.append(
                     (path + (index,), f"is called '{name}', as is {other}: give one of them another `name`")
+                )
+            elif name == 'total':
+                self.problems.append(
+                    (path + (index,), "is called 'total', as is the sum in the log: name it otherwise")
                 )
             first.setdefault(name, index)
         return checked
 
     def term(self, entry: Any, path: Path) -> dict:
         if not isinstance(entry, dict):
-            self.problems.append((path, 'expected a loss: {type: ..., loss_weight: ...}'))
+            self.problems.append((path, f'expected a loss: {{type: ..., loss_weight: ...}}, got {describe(entry)}'))
             return {}
         own = {k: v for k, v in entry.items() if k not in TermOptions.model_fields}
         common = {k: v for k, v in entry.items() if k not in own}
         common = self.collect(check_section(TermOptions, common, path)) or {}
-        arguments = {}
-        if 'type' in entry:
-            arguments = self.component(
-                LOSS_REGISTRY, {'type': entry['type'], **own}, path, also_known=TermOptions.model_fields
-            )
-        # The objective multiplies by the weight, which may change with the iteration.
-        return {**arguments, **common, 'name': entry_name(entry)}
+        loss = self.find(LOSS_REGISTRY, entry.get('type'), path + ('type',))
+        arguments = self.arguments(loss, own, path, also_known=TermOptions.model_fields) if loss is not None else None
+        # The objective multiplies by the weight, whose default is that of the constructor, where it has one.
+        given = {k: v for k, v in common.items() if k in entry}
+        return {**common, **(arguments or {}), **given, 'name': entry_name(entry)}
 
     def metrics(self, val: Any) -> dict:
         metrics = val.get('metrics') if isinstance(val, dict) else None
@@ -201,59 +239,23 @@ class _Check:
             if not isinstance(options, dict):
                 continue
             own = {k: v for k, v in options.items() if k != 'better'}
-            if options.get('better', 'higher') not in ('higher', 'lower'):
-                self.problems.append((path + ('better',), f"{options['better']!r} is not one of 'higher', 'lower'"))
-            result[label] = {**self.component(METRIC_REGISTRY, own, path, skip=2)}
+            result[label] = self.component(METRIC_REGISTRY, own, path, filled=('img', 'img2'), also_known=['better'])
             if 'better' in options:
                 result[label]['better'] = options['better']
-        return result
+                if options['better'] not in ('higher', 'lower'):
+                    self.problems.append(
+                        (path + ('better',), f"expected 'higher' or 'lower', got {describe(options['better'])}")
+                    )
+        return {'metrics': result} if result else {}
 
-    def component(
-        self, registry: Registry, options: Any, path: Path, skip: int = 0, also_known: Iterable[str] = ()
-    ) -> dict:
-        """Check `{type: ..., argument: ...}` against the signature of what `type` names."""
-        if not isinstance(options, dict):
-            return {}
-        if options.get('type') is None:
-            self.problems.append((path + ('type',), 'is required'))
-            return {}
-        component = self.find(registry, options['type'], path + ('type',))
-        if component is None:
-            return {}
-        arguments = {k: v for k, v in options.items() if k != 'type'}
-        checked = self.collect(check_arguments(component, arguments, path, skip, also_known)) or {}
-        return {'type': options['type'], **checked}
-
-    def find(self, registry: Registry, name: Any, path: Path) -> Any:
-        if not isinstance(name, str):
-            self.problems.append((path, f'expected the name of a class, got {name!r}'))
-            return None
-        try:
-            return registry.get(name)
-        except OptionError as error:
-            self.problems.append((path, str(error)))
-            return None
-
-    def collect(self, result: tuple[dict | None, list[Problem]]) -> dict | None:
-        self.problems += result[1]
-        return result[0]
-
-    def raise_problems(self, source: str) -> None:
-        rows = [(mark, _dotted(path), message) for path, message, mark in self.tree.problems]
-        rows += [(self.tree.mark(path), _dotted(path), message) for path, message in self.problems]
-        rows = sorted(dict.fromkeys(rows), key=_file_order)
-        if rows:
-            width = max(len(mark) for mark, _, _ in rows)
-            lines = [f'  {mark:<{width}}  {path}: {message}' for mark, path, message in rows]
-            raise OptionError('\n'.join([f'{source}: {len(rows)} problem{"s" * (len(rows) > 1)}', *lines]))
-
-
-def _dotted(path: Path) -> str:
-    """Return a path as people write it: `train.losses[0].type`."""
-    text = ''.join(f'[{part}]' if isinstance(part, int) else f'.{part}' for part in path)
-    return text.lstrip('.') or 'top level'
-
-
-def _file_order(row: tuple[str, str, str]) -> tuple:
-    line = re.search(r'(\d+)$', row[0])
-    return (row[0].rstrip('0123456789'), int(line.group()) if line else 0, row[1])
+    def note_contradictions(self, checked: dict) -> None:
+        """Note what is allowed, but does nothing as it stands."""
+        num_gpu, val = checked['num_gpu'], checked['val'] or {}
+        if num_gpu != 'auto' and num_gpu > 1:
+            self.notes.append(f'num_gpu: {num_gpu}: the number of processes is up to torchrun; each uses one GPU')
+        sets = [f'datasets.{key}' for key in checked['datasets'] if key != 'train']
+        if self.is_train and sets and val.get('val_freq') is None:
+            verb = 'has' if len(sets) == 1 else 'have'
+            self.notes.append(f'{", ".join(sets)} {verb} no effect: there is no `val.val_freq`')
+        if self.is_train and not sets and val.get('val_freq') is not None:
+            self.notes.append('val has no effect: there is no set to validate on')

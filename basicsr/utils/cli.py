@@ -14,10 +14,10 @@ def run_cli(command: Callable[[], object]) -> None:
     except UserError as error:
         # The log file, where there is one, should tell as well; the console then has it from the logger.
         logger = logging.getLogger('basicsr')
-        if logger.handlers:
-            logger.error(str(error))
-        else:
+        if logger.propagate:  # not set up
             print(f'error: {error}', file=sys.stderr)
+        else:
+            logger.error(str(error))
         sys.exit(1)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)

@@ -4,6 +4,7 @@ import functools
 import os
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -17,6 +18,9 @@ def init_dist(launcher: str, backend: str | None = None, port: int | None = None
     Args:
         backend: nccl or gloo; by default nccl where there is a GPU.
         port: port of the first node, for slurm.
+
+    Raises:
+        UserError: the launcher did not start this process, or the backend needs a GPU.
     """
     if launcher == 'slurm':
         _environment_from_slurm(port)
@@ -25,24 +29,30 @@ def init_dist(launcher: str, backend: str | None = None, port: int | None = None
             f'--launcher {launcher}: the variable RANK is not set; start with\n'
             '    torchrun --nproc-per-node=NUM_GPUS basicsr/train.py -opt FILE.yml --launcher pytorch'
         )
-    if torch.cuda.is_available():
+    has_gpu = torch.cuda.is_available()
+    if backend == 'nccl' and not has_gpu:
+        raise UserError('dist_params.backend: nccl needs a GPU, and there is none; leave it out, or write gloo')
+    if has_gpu:
         torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
-    dist.init_process_group(backend or ('nccl' if torch.cuda.is_available() else 'gloo'))
+    dist.init_process_group(backend or ('nccl' if has_gpu else 'gloo'))
 
 
 def _environment_from_slurm(port: int | None) -> None:
     """Derive torch's variables from slurm's."""
     variables = os.environ
-    nodes = subprocess.run(
-        ['scontrol', 'show', 'hostnames', variables['SLURM_NODELIST']], capture_output=True, text=True, check=True
-    )
-    # Jobs that share a node must not share a port.
-    default_port = 20000 + int(variables['SLURM_JOB_ID']) % 20000
+    try:
+        command = ['scontrol', 'show', 'hostnames', variables['SLURM_NODELIST']]
+        nodes = subprocess.run(command, capture_output=True, text=True, check=True)
+        # Jobs that share a node must not share a port.
+        default_port = 20000 + int(variables['SLURM_JOB_ID']) % 20000
+        derived = {'RANK': 'SLURM_PROCID', 'WORLD_SIZE': 'SLURM_NTASKS', 'LOCAL_RANK': 'SLURM_LOCALID'}
+        variables |= {name: variables[slurm] for name, slurm in derived.items()}
+    except KeyError as error:
+        raise UserError(f'--launcher slurm: the variable {error} is not set; start with srun') from None
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UserError(f'--launcher slurm: scontrol does not name the nodes of this job: {error}') from None
     variables.setdefault('MASTER_ADDR', nodes.stdout.split()[0])
     variables.setdefault('MASTER_PORT', str(port or default_port))
-    variables['RANK'] = variables['SLURM_PROCID']
-    variables['WORLD_SIZE'] = variables['SLURM_NTASKS']
-    variables['LOCAL_RANK'] = variables['SLURM_LOCALID']
 
 
 def get_dist_info() -> tuple[int, int]:
@@ -65,10 +75,11 @@ def master_only(function: Callable) -> Callable:
 def mean_over_ranks(values: torch.Tensor) -> torch.Tensor:
     """Return the mean of a tensor over all ranks, on every rank."""
     world_size = get_dist_info()[1]
-    if world_size > 1:
-        dist.all_reduce(values)
-        values /= world_size
-    return values
+    if world_size == 1:
+        return values
+    total = values.clone()
+    dist.all_reduce(total)
+    return total / world_size
 
 
 def barrier() -> None:
@@ -77,7 +88,7 @@ def barrier() -> None:
         dist.barrier()
 
 
-def value_of_rank_0(value):
+def value_of_rank_0(value: Any) -> Any:
     """Return rank 0's value on every rank."""
     if get_dist_info()[1] > 1:
         values = [value]

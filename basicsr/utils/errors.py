@@ -22,5 +22,5 @@ class CheckpointError(UserError):
 
 def suggest(name: object, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known name nearest to `name`, or an empty string when none is near."""
-    near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(name)[:100], [str(k) for k in known], n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else ''

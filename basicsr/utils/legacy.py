@@ -1,16 +1,18 @@
-"""Keys of BasicSR's and NAFNet's option files that are spelt differently here, or that have no effect, and what we say of each."""
+"""Keys of BasicSR's and NAFNet's option files that have another name here, or no effect, and what we say of each."""
 
-import fnmatch
-from collections.abc import Callable
+from collections.abc import Collection
+from typing import Any
 
-from basicsr.utils.schema import Problem
-from basicsr.utils.yaml_file import Tree
+from basicsr.utils.explain import Problem
+from basicsr.utils.option_tree import Tree
 
 _STREAM = 'has no effect: the stream of training samples is endless and always shuffled'
 _TILES = 'has no effect: images are validated whole'
 _LOADER = 'has no effect: workers persist, and the next batches are always read ahead'
+_DISCRIMINATOR = 'has no effect: no discriminator is trained'
 _FILLED_IN = 'is filled in by the program, and cannot be given'
 _LIST = 'is not supported: list your terms under `train.losses`'
+_PATCHES = 'is not supported: patches keep one size'
 
 # Pattern of a dotted path -> why the key has no effect. `*` stands for one part.
 NO_EFFECT = {
@@ -18,7 +20,7 @@ NO_EFFECT = {
     'suffix': 'has no effect at the top level: write `val.suffix`',
     'save_img': 'has no effect at the top level: write `val.save_img`',
     'tile': _TILES,
-    'network_d': 'has no effect: no discriminator is trained',
+    'network_d': _DISCRIMINATOR,
     'datasets.*.phase': 'has no effect: it follows from the key of the set',
     'datasets.*.use_shuffle': f'never had an effect in BasicSR, and {_STREAM}',
     'datasets.*.dataset_enlarge_ratio': _STREAM,
@@ -26,10 +28,12 @@ NO_EFFECT = {
     'datasets.*.num_prefetch_queue': _LOADER,
     'datasets.*.persistent_workers': _LOADER,
     'path.root': 'has no effect: the root is the folder of the project',
-    'path.pretrain_network_d': 'has no effect: no discriminator is trained',
-    'path.param_key_d': 'has no effect: no discriminator is trained',
-    'path.strict_load_d': 'has no effect: no discriminator is trained',
-    'train.optim_d': 'has no effect: no discriminator is trained',
+    'path.pretrain_network_d': _DISCRIMINATOR,
+    'path.param_key_d': _DISCRIMINATOR,
+    'path.strict_load_d': _DISCRIMINATOR,
+    'train.optim_d': _DISCRIMINATOR,
+    'train.net_d_iters': _DISCRIMINATOR,
+    'train.net_d_init_iters': _DISCRIMINATOR,
     'val.rgb2bgr': 'has no effect: pictures are written with their colours in the right order',
     'val.max_minibatch': _TILES,
     'val.grids': _TILES,
@@ -43,135 +47,144 @@ NO_EFFECT = {
     'logger.wandb': 'has no effect: use `wandb sync` on the TensorBoard folder',
 }
 
-# Pattern -> (new key, conversion of the value).
-RENAMED: dict[str, tuple[str, Callable]] = {
-    'datasets.*.use_flip': ('use_hflip', bool),
-    'path.param_key': ('param_key_g', lambda key: key),
-    'path.strict_load': ('strict_load_g', bool),
-    'path.pretrain_network': ('pretrain_network_g', lambda path: path),
+# Pattern -> the names that the key has here.
+RENAMED = {
+    'datasets.*.use_flip': ('use_hflip',),
+    'datasets.*.geometric_augs': ('use_hflip', 'use_rot'),
+    'path.param_key': ('param_key_g',),
+    'path.strict_load': ('strict_load_g',),
+    'path.pretrain_network': ('pretrain_network_g',),
 }
 
 # Pattern -> why a run with this key cannot be what its author meant. Only if the value is not empty, zero or false.
 REFUSED = {
     'train.gan_opt': 'is not supported: ImageRestorationModel and SRModel train without a discriminator',
-    'train.ldl_opt': _LIST,
     'train.mixup': 'is not supported; NAFNet itself has no such method',
     'train.mixing_augs': 'is not supported',
-    'datasets.*.mini_batch_sizes': 'is not supported: patches keep one size',
-    'datasets.*.gt_sizes': 'is not supported: patches keep one size',
-    'datasets.*.iters': 'is not supported: patches keep one size',
+    'datasets.*.mini_batch_sizes': _PATCHES,
+    'datasets.*.gt_sizes': _PATCHES,
+    'datasets.*.iters': _PATCHES,
     'val.use_chop': 'is not supported: images are validated whole',
     'val.selfensemble_testing': 'is not supported',
     **dict.fromkeys(('rank', 'world_size', 'dist', 'is_train', 'auto_resume', 'root_path'), _FILLED_IN),
 }
 
+# Key under `train` -> name of the entry of `train.losses` that it becomes.
+LOSS_OPTS = {'pixel_opt': 'pix', 'perceptual_opt': 'percep'}
 
-def translate_legacy(tree: Tree, keep_loss_opts: bool = False) -> tuple[list[str], list[Problem]]:
+
+def translate_legacy(
+    tree: Tree, third_party: bool = False, foreign_sets: Collection[str] = ()
+) -> tuple[list[str], list[Problem]]:
     """Rewrite the legacy keys of `tree` in place.
 
     Args:
-        keep_loss_opts: leave `pixel_opt` and `perceptual_opt` beside the entries made of them, for a third-party model.
+        third_party: the model is a client's, and may read BasicSR's keys itself: they stay where they are, and the
+            entries of `train.losses` made of `pixel_opt` and `perceptual_opt` stand beside them.
+        foreign_sets: keys of the sets whose type is a client's; the same holds for their augmentations.
 
     Returns:
         Notes for the log, one per key, and problems.
     """
-    notes, problems = [], []
-    for path in list(_paths(tree.data, ())):
-        _translate_key(tree, path, notes, problems)
-    _translate_augmentation(tree, notes)
+    translation = _Translation(tree, third_party, foreign_sets)
+    translation.section(tree.data, ())
     train = tree.data.get('train')
     if isinstance(train, dict):
-        _translate_clipping(tree, train, notes)
-        _translate_losses(tree, train, notes, problems, keep_loss_opts)
-    return notes, problems
+        translation.clipping(train)
+        translation.losses(train)
+    return translation.notes, translation.problems
 
 
-def _paths(node: object, path: tuple):
-    """Yield the paths of all keys down to the third level, where the legacy keys are."""
-    if isinstance(node, dict) and len(path) < 3:
-        for key, value in node.items():
-            yield path + (key,)
-            yield from _paths(value, path + (key,))
+class _Translation:
+    """One pass over the options."""
+
+    def __init__(self, tree: Tree, third_party: bool, foreign_sets: Collection[str]) -> None:
+        self.tree, self.third_party, self.foreign_sets = tree, third_party, foreign_sets
+        self.notes: list[str] = []
+        self.problems: list[Problem] = []
+
+    def section(self, section: dict, path: tuple) -> None:
+        """Translate the keys of a section and of those below it, down to the third level, where the last ones are."""
+        for key in list(section):
+            where = path + (key,)
+            self.key(section, key, where)
+            if isinstance(section.get(key), dict) and len(where) < 3:
+                self.section(section[key], where)
+
+    def key(self, section: dict, key: Any, path: tuple) -> None:
+        dotted = '.'.join(map(str, path))
+        of_model = self.third_party and path[0] not in ('datasets', 'logger')
+        of_dataset = path[0] == 'datasets' and len(path) > 1 and path[1] in self.foreign_sets
+        refused = _find(REFUSED, path)
+        if refused is not None and (refused == _FILLED_IN or not (of_model or of_dataset)):
+            value = section.pop(key)
+            if value and not (isinstance(value, dict) and value.get('mixup', True) is False):
+                self.problems.append((path, refused))
+        elif (new_keys := _find(RENAMED, path)) is not None and not of_dataset:
+            self.rename(section, key, path, new_keys)
+        elif (why := _find(NO_EFFECT, path)) is not None and not of_model:
+            value = section.pop(key)
+            asks_for_nothing = value is None or (isinstance(value, dict) and not any(value.values()))
+            if not asks_for_nothing:
+                self.notes.append(f'{dotted} {why}')
+
+    def rename(self, section: dict, key: Any, path: tuple, new_keys: tuple[str, ...]) -> None:
+        twins = [new_key for new_key in new_keys if new_key in section]
+        value = section.pop(key)
+        if twins:
+            self.problems.append((path, f'is an old name of `{twins[0]}`, which is given too: remove one of them'))
+            return
+        mark = self.tree.mark(path)
+        for new_key in new_keys:
+            section[new_key] = value
+            self.tree.marks[path[:-1] + (new_key,)] = mark
+        self.notes.append(f'{".".join(map(str, path))} is called {" and ".join(new_keys)} here')
+
+    def clipping(self, train: dict) -> None:
+        """NAFNet's switch clips to a norm of 0.01, a number that stands in its code."""
+        if 'use_grad_clip' not in train:
+            return
+        value = train['use_grad_clip'] if self.third_party else train.pop('use_grad_clip')
+        where = ('train', 'use_grad_clip')
+        if not isinstance(value, bool):
+            self.problems.append((where, f'expected true or false, got {value!r}'))
+        elif 'grad_clip' in train:
+            self.problems.append((where, 'is an old name of `grad_clip`, which is given too: remove one of them'))
+        else:
+            train['grad_clip'] = {'type': 'norm', 'max_norm': 0.01} if value else {'type': 'none'}
+            self.tree.marks['train', 'grad_clip'] = self.tree.mark(where)
+            self.notes.append(f'train.use_grad_clip is called grad_clip here: {train["grad_clip"]}')
+
+    def losses(self, train: dict) -> None:
+        """`pixel_opt` and `perceptual_opt` become the entries `pix` and `percep`; every fork has more `<x>_opt`."""
+        old = {key: train[key] for key in LOSS_OPTS if train.get(key) is not None}
+        if not self.third_party:
+            for key in [key for key in train if str(key).endswith('_opt')]:
+                if train.pop(key) and key not in LOSS_OPTS:
+                    self.problems.append((('train', key), _LIST))
+        if not old or (train.get('losses') is not None and self.third_party):
+            return
+
+        entries = []
+        for key, options in old.items():
+            where = ('train', key)
+            if train.get('losses') is not None:
+                self.problems.append((where, 'stands beside `losses`: move it into the list'))
+            elif not isinstance(options, dict):
+                self.problems.append((where, f'expected a loss: {{type: ..., loss_weight: ...}}, got {options!r}'))
+            else:
+                self.tree.move(where, ('train', 'losses', len(entries)))
+                entries.append({'name': LOSS_OPTS[key], **options})
+                self.notes.append(f"train.{key} is the entry '{LOSS_OPTS[key]}' of train.losses here")
+        train.setdefault('losses', entries)
+        if train['losses'] is None:
+            train['losses'] = entries
 
 
-def _find(table: dict, path: tuple):
-    """Return the table's value for a path, or None; patterns have as many parts as the path."""
-    dotted = '.'.join(map(str, path))
+def _find(table: dict, path: tuple) -> Any:
+    """Return the table's value for a path, or None."""
     for pattern, value in table.items():
-        if pattern.count('.') == len(path) - 1 and fnmatch.fnmatchcase(dotted, pattern):
+        parts = pattern.split('.')
+        if len(parts) == len(path) and all(part in ('*', key) for part, key in zip(parts, path)):
             return value
     return None
-
-
-def _section(tree: Tree, path: tuple) -> dict:
-    node = tree.data
-    for part in path:
-        node = node[part]
-    return node
-
-
-def _translate_key(tree: Tree, path: tuple, notes: list[str], problems: list[Problem]) -> None:
-    section, key = _section(tree, path[:-1]), path[-1]
-    dotted = '.'.join(map(str, path))
-    why = _find(REFUSED, path)
-    if why is not None:
-        value = section.pop(key)
-        asks_for_nothing = not value or (isinstance(value, dict) and not value.get('mixup', True))
-        if not asks_for_nothing:
-            problems.append((path, why))
-        return
-
-    renamed = _find(RENAMED, path)
-    if renamed is not None:
-        new_key, convert = renamed
-        notes.append(f'{dotted} is called {new_key} here')
-        section.setdefault(new_key, convert(section.pop(key)))
-        tree.move(path, path[:-1] + (new_key,))
-        return
-
-    why = _find(NO_EFFECT, path)
-    if why is not None:
-        value = section.pop(key)
-        said_nothing = value is None or (isinstance(value, dict) and not any(value.values()))
-        if not said_nothing:
-            notes.append(f'{dotted} {why}')
-
-
-def _translate_augmentation(tree: Tree, notes: list[str]) -> None:
-    """Restormer's `geometric_augs` is flips and rotations in one switch."""
-    datasets = tree.data.get('datasets')
-    for phase, options in datasets.items() if isinstance(datasets, dict) else ():
-        if isinstance(options, dict) and 'geometric_augs' in options:
-            value = options.pop('geometric_augs')
-            options.setdefault('use_hflip', value)
-            options.setdefault('use_rot', value)
-            notes.append(f'datasets.{phase}.geometric_augs is called use_hflip and use_rot here')
-
-
-def _translate_clipping(tree: Tree, train: dict, notes: list[str]) -> None:
-    if 'use_grad_clip' not in train:
-        return
-    clip = {'type': 'norm', 'max_norm': 0.01} if train.pop('use_grad_clip') else {'type': 'none'}
-    train.setdefault('grad_clip', clip)
-    tree.move(('train', 'use_grad_clip'), ('train', 'grad_clip'))
-    notes.append(f'train.use_grad_clip is called grad_clip here: {train["grad_clip"]}')
-
-
-def _translate_losses(tree: Tree, train: dict, notes: list[str], problems: list[Problem], keep: bool) -> None:
-    """`pixel_opt` and `perceptual_opt` become the entries `pix` and `percep`."""
-    old = {key: name for key, name in (('pixel_opt', 'pix'), ('perceptual_opt', 'percep')) if train.get(key)}
-    if old and train.get('losses') is not None and not keep:
-        for key in old:
-            del train[key]
-            problems.append((('train', key), 'stands beside `losses`: move it into the list'))
-        return
-    losses = []
-    for key, name in old.items():
-        losses.append({'name': name, **train[key]})
-        tree.move(('train', key), ('train', 'losses', len(losses) - 1))
-        notes.append(f"train.{key} is the entry '{name}' of train.losses here")
-    for key in ('pixel_opt', 'perceptual_opt'):
-        if not keep:
-            train.pop(key, None)
-    if losses:
-        train.setdefault('losses', losses)

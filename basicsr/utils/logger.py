@@ -5,6 +5,7 @@ import json
 import logging
 import logging.handlers
 import math
+import os
 import platform
 import time
 from pathlib import Path
@@ -20,13 +21,11 @@ def get_root_logger(
 ) -> logging.Logger:
     """Return the logger of the package, set up on the first call; ranks above 0 log errors only.
 
-    Lines that are logged before a log file is known are kept, and written to it as soon as it is: a run folder is created only
-    when everything that can fail has been built.
+    Lines that are logged before a log file is known are kept, and written to it as soon as it is: a run folder is
+    created only when everything that can fail has been built.
     """
     logger = logging.getLogger(logger_name)
-    if not any(
-        isinstance(h, logging.StreamHandler) and not isinstance(h, logging.FileHandler) for h in logger.handlers
-    ):
+    if logger.propagate:  # not set up yet; handlers are no sign of it, as tqdm and pytest exchange them
         logger.propagate = False
         console = logging.StreamHandler()
         console.setFormatter(logging.Formatter(_FORMAT))
@@ -58,6 +57,7 @@ def close_root_logger(logger_name: str = 'basicsr') -> None:
     for handler in list(logger.handlers):
         handler.close()
         logger.removeHandler(handler)
+    logger.propagate = True
 
 
 class AvgTimer:
@@ -145,22 +145,31 @@ class JsonLines:
 
     Args:
         path: the file.
-        keep_until: iteration from which a run is continued: later events of an interrupted run are dropped, and so is the
-            validation of that iteration, which is done again.
+        keep_until: iteration from which a run is continued: later events of an interrupted run are dropped, and so is
+            the validation of that iteration, which is done again.
     """
 
     def __init__(self, path: str | Path, keep_until: int = 0) -> None:
         self.path = Path(path)
         if not self.path.is_file():
             return
-        kept = [line for line in self.path.read_text(encoding='utf-8').splitlines() if _position(line) <= keep_until]
-        self.path.write_text(''.join(f'{line}\n' for line in kept), encoding='utf-8')
+        lines = self.path.read_text(encoding='utf-8', errors='replace').splitlines()
+        partial = self.path.with_name(f'{self.path.name}.partial')
+        partial.write_text(''.join(f'{line}\n' for line in lines if _position(line) <= keep_until), encoding='utf-8')
+        os.replace(partial, self.path)
 
     def write(self, event: dict[str, Any]) -> None:
         """Append one event. NaN and infinity, which JSON has not, become null."""
-        clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in event.items()}
         with self.path.open('a', encoding='utf-8') as file:
-            file.write(json.dumps(clean) + '\n')
+            file.write(json.dumps(_for_json(event), allow_nan=False) + '\n')
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _for_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _position(line: str) -> float:

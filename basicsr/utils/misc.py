@@ -70,15 +70,15 @@ def scandir(
 
 def sizeof_fmt(size: float, suffix: str = 'B') -> str:
     """Return a number of bytes for people: `3.4 MB`."""
-    for unit in ('', 'K', 'M', 'G', 'T'):
-        if abs(size) < 1024:
-            break
+    units = ['', 'K', 'M', 'G', 'T', 'P']
+    while abs(size) >= 1024 and len(units) > 1:
         size /= 1024
-    return f'{size:.1f} {unit}{suffix}'
+        del units[0]
+    return f'{size:.1f} {units[0]}{suffix}'
 
 
 def archive_existing(path: str | Path) -> Path | None:
-    """Rename an existing file or folder to `<path>_archived_<time>` and return its new name; None when there is nothing."""
+    """Rename what exists to `<path>_archived_<time>` and return its new name; None when there is nothing."""
     path = Path(path)
     if not path.exists():
         return None

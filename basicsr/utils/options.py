@@ -2,25 +2,27 @@
 
 import argparse
 import copy
+import os
+import re
 import sys
 import time
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from basicsr.utils.check_options import check_options
 from basicsr.utils.errors import OptionError
-from basicsr.utils.run_options import PathOptions
-from basicsr.utils.yaml_file import apply_override, parse_text, read_tree
+from basicsr.utils.option_tree import Tree, apply_override
+from basicsr.utils.run_options import PathOptions, check_folder_name
+from basicsr.utils.yaml_file import dump_yaml, parse_text, read_tree
 
 
 def yaml_load(path_or_text: str) -> dict:
     """Load a YAML file, or YAML text, without inheritance or checks; `1e-3` is a number."""
-    path = Path(path_or_text) if len(path_or_text) < 4096 and '\n' not in path_or_text else None
-    text = path.read_text(encoding='utf-8') if path is not None and path.is_file() else path_or_text
-    return parse_text(text, str(path_or_text)[:80]).data
+    if os.path.isfile(path_or_text):
+        return parse_text(Path(path_or_text).read_text(encoding='utf-8-sig'), str(path_or_text)).data
+    return parse_text(path_or_text, repr(path_or_text[:40])).data
 
 
 def dict2str(opt: dict, indent_level: int = 1) -> str:
@@ -72,8 +74,9 @@ def parse_options(
     """Read the command line and the option file.
 
     Returns:
-        The options that the run uses (complete, paths absolute, with the keys that BasicSR fills in), and the command line.
-        `args.resolved` holds the complete options as they can be written to a file, `args.notes` what the log should say.
+        The options that the run uses (complete, paths absolute, with the keys that BasicSR fills in), and the command
+        line: `args.resolved` holds the complete options as they can be written to a file, `args.notes` what the log
+        should say.
 
     Raises:
         OptionError: names every problem of the option file with its line.
@@ -82,41 +85,43 @@ def parse_options(
     args.resolved, args.notes = load_options(args.opt, args.force_yml, is_train)
     if args.debug:
         _set_debug(args.resolved)
+        args.notes.append('--debug: logs every iteration, validates and saves every 8th, and writes no curves')
     return runtime_options(args.resolved, root_path, is_train, args.auto_resume), args
 
 
-def load_options(path: str, overrides: list[str] = (), is_train: bool = True) -> tuple[dict, list[str]]:
+def load_options(path: str, overrides: Iterable[str] = (), is_train: bool = True) -> tuple[dict, list[str]]:
     """Read, inherit, override, translate, check and complete an option file. Returns (options, notes)."""
     tree = read_tree(path)
     for text in overrides:
-        key, separator, value = text.partition('=')
-        if not separator or not key:
-            raise OptionError(f'--force_yml {text}: expected KEY:KEY=VALUE, such as train:optim_g:lr=1e-4')
-        problem = apply_override(tree, key, _override_value(value, text), mark=f'--force_yml {text}')
-        if problem:
-            raise OptionError(f'--force_yml {text}: {problem}')
+        _force(tree, text)
     checked, notes = check_options(tree, str(path), is_train)
-    checked['name'] = checked['name'] or Path(path).stem
-    if checked['name'].startswith('/') or '..' in Path(checked['name']).parts:
-        raise OptionError(f'{path}: name: {checked["name"]!r} would lead out of the experiments folder')
+    if checked['name'] is None:
+        try:
+            checked['name'] = check_folder_name(Path(path).stem)
+        except ValueError as error:
+            raise OptionError(f'{path}: name: is required: the name of the file {error}') from None
     return checked, notes
 
 
-def _override_value(text: str, source: str) -> Any:
-    """Read a value as YAML; `none` and `!!float1e-5` are BasicSR's spellings."""
-    if text.lower() == 'none':
-        return None
-    if text.startswith('!!float') and not text.startswith('!!float '):
-        text = f'!!float {text.removeprefix("!!float")}'
-    data = parse_text(f'value: {text}', f'--force_yml {source}').data
-    return data.get('value') if isinstance(data, dict) else data
+def _force(tree: Tree, text: str) -> None:
+    """Apply one `KEY:KEY=VALUE` of the command line; `none` and `!!float1e-5` are BasicSR's spellings."""
+    key, separator, value = text.partition('=')
+    if not separator or not key:
+        raise OptionError(f'--force_yml {text}: expected KEY:KEY=VALUE, such as train:optim_g:lr=1e-4')
+    value = '~' if value.lower() == 'none' else re.sub(r'^!!float(?=\S)', '!!float ', value)
+    forced = parse_text(value, f'--force_yml {text}')
+    path = tuple(key.split(':'))
+    tree.problems += [(path + where, message, '--force_yml') for where, message, _ in forced.problems]
+    message = apply_override(tree, key, forced.data, mark='--force_yml')
+    if message:
+        tree.problems.append((path, message, '--force_yml'))
 
 
 def _set_debug(opt: dict) -> None:
     """BasicSR's settings of a debugging run."""
     opt['name'] = opt['name'] if opt['name'].startswith('debug') else f'debug_{opt["name"]}'
     opt['logger'] |= {'print_freq': 1, 'save_checkpoint_freq': 8, 'use_tb_logger': False}
-    if opt['val']:
+    if opt['val'] is not None:
         opt['val']['val_freq'] = 8
 
 
@@ -134,9 +139,11 @@ def runtime_options(resolved: dict, root_path: str, is_train: bool, auto_resume:
     }
     for key, options in opt['datasets'].items():
         phase = str(key).split('_')[0]
-        options |= {'phase': phase if phase in ('train', 'val') and is_train else 'test', 'scale': opt['scale']}
-        for field in ('dataroot_gt', 'dataroot_lq', 'meta_info_file'):
-            options |= {field: _absolute(options[field], root)} if field in options else {}
+        # `key` is for messages: where in the option file the set stands.
+        options |= {'key': key, 'phase': phase if is_train else 'test', 'scale': opt['scale']}
+        for field in options:
+            if str(field).startswith(('dataroot', 'meta_info')):
+                options[field] = _absolute(options[field], root)
     for term in (opt['train'] or {}).get('losses', []):
         if str(term.get('weights')).endswith(('.pth', '.pt', '.safetensors')):
             term['weights'] = _absolute(term['weights'], root)
@@ -168,19 +175,19 @@ def _metadata(info: Any) -> list:
     ]
 
 
-def _absolute(path: str | list | None, root: Path) -> Any:
+def _absolute(path: Any, root: Path) -> Any:
     if isinstance(path, list):
         return [_absolute(item, root) for item in path]
-    return path if path is None else str(root / Path(path).expanduser())
+    return str(root / os.path.expanduser(path)) if isinstance(path, str) else path
 
 
 def dump_options(opt: dict) -> str:
     """Return options as YAML that `parse_options` reads again."""
-    return yaml.safe_dump(opt, sort_keys=False, allow_unicode=True, width=120)
+    return dump_yaml(opt)
 
 
 def copy_opt_file(opt_file: str, experiments_root: str) -> None:
     """Copy the option file into the run folder, with BasicSR's header: when, and by which command."""
-    text = Path(opt_file).read_text(encoding='utf-8')
+    text = Path(opt_file).read_text(encoding='utf-8-sig')
     header = f'# GENERATE TIME: {time.asctime()}\n# CMD:\n# {" ".join(sys.argv)}\n\n'
     (Path(experiments_root) / Path(opt_file).name).write_text(header + text, encoding='utf-8')

@@ -1,8 +1,8 @@
 """Tables from names in option files to classes and functions.
 
-The interface is BasicSR's (`register`, `get`, `in`, iteration, `keys`), so packages written for it register themselves as they
-are. What differs is when modules are imported: a registry imports its home package on the first look-up, and files that somebody
-dropped into the home folder (`*_arch.py`, `*_loss.py`, ...) only when a name is still unknown.
+The interface is BasicSR's (`register`, `get`, `in`, iteration, `keys`), so packages written for it register themselves
+as they are. What differs is when modules are imported: a registry imports its home package on the first look-up, and
+files that somebody dropped into the home folder (`*_arch.py`, `*_loss.py`, ...) only when a name is still unknown.
 """
 
 import importlib
@@ -51,7 +51,8 @@ class Registry:
         """Return what is registered as `name`, or as `<name>_<suffix>`.
 
         Raises:
-            OptionError: when the name is unknown; the message suggests the nearest one and names modules that failed to import.
+            OptionError: when the name is unknown; the message suggests the nearest one and names modules that failed to
+                import.
         """
         for load in (self._import_home, self._import_dropped_in_files):
             if name in self._obj_map:
@@ -61,6 +62,11 @@ class Registry:
             if key in self._obj_map:
                 return self._obj_map[key]
         raise OptionError(self._explain_missing(name))
+
+    def is_own(self, obj: object) -> bool:
+        """True for what the home package itself exports: no client's, and no file dropped into its folder."""
+        home = importlib.import_module(self._home) if self._home else None
+        return getattr(home, getattr(obj, '__name__', ''), None) is obj
 
     def __contains__(self, name: str) -> bool:
         self._import_home()

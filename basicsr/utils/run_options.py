@@ -1,10 +1,26 @@
-"""The sections of an option file: every key, its type, default and meaning. `docs/options.md` is generated from here."""
+"""The sections of an option file: every key, its type, default and meaning. `docs/options.md` is made of them."""
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from basicsr.utils.schema import Bool, Count, Float, Int, RootPath, Section, Str
+
+
+def check_folder_name(name: str) -> str:
+    """Return a name that folders and files are called by.
+
+    Raises:
+        ValueError: it would lead out of the folder it belongs in, or name that folder itself.
+    """
+    path = Path(name)
+    if not path.parts or path.is_absolute() or '..' in path.parts or not name.isprintable() or len(name) > 150:
+        raise ValueError(f'cannot be the name of a folder: {name[:100]!r}')
+    return name
+
+
+FolderName = Annotated[Str, AfterValidator(check_folder_name)]
 
 
 def _key(default: Any, description: str, **constraints: Any) -> Any:
@@ -34,6 +50,11 @@ class PathOptions(Section):
     tb_root: RootPath = _key('tb_logger', 'folder of the TensorBoard files; `<name>` is appended')
     results_root: RootPath = _key('results', 'folder of the test results; `<name>` is appended')
 
+    @field_validator('experiments_root', 'tb_root', 'results_root', mode='before')
+    @classmethod
+    def _empty_is_the_default(cls, value: Any, info: Any) -> Any:
+        return cls.model_fields[info.field_name].default if value is None else value
+
 
 class GradClipOptions(Section):
     """Gradient clipping. The norm before clipping is logged as `grad/norm` whatever the type."""
@@ -60,8 +81,8 @@ class TrainOptions(Section):
     mode: Literal['scratch', 'resume', 'finetune'] | None = _key(
         None,
         '`scratch`: random weights. `resume`: continue this run, or `path.resume_state`. `finetune`: weights from '
-        '`path.pretrain_network_g`, everything else fresh. Without it: resume if `path.resume_state` is given, else finetune if '
-        '`path.pretrain_network_g` is given, else scratch',
+        '`path.pretrain_network_g`, everything else fresh. Without it: resume if `path.resume_state` is given, else '
+        'finetune if `path.pretrain_network_g` is given, else scratch',
     )
     total_iter: Int = _key(..., 'number of iterations', gt=0)
     warmup_iter: Int = _key(-1, 'iterations over which the learning rate rises linearly to its value; -1 for none')
@@ -100,7 +121,7 @@ class LoggerOptions(Section):
 class RunOptions(Section):
     """The top level of an option file."""
 
-    name: Str | None = _key(None, 'name of the run and of its folder; by default the name of the option file')
+    name: FolderName | None = _key(None, 'name of the run and of its folder; by default the name of the option file')
     model_type: Str = _key(..., 'name of a registered model: ImageRestorationModel, SRModel')
     scale: Int = _key(1, 'size of the target over the size of the input', ge=1)
     num_gpu: Count | Literal['auto'] = _key('auto', '0: train on the CPU; otherwise the GPU that is there')
@@ -121,7 +142,7 @@ class RunOptions(Section):
 class LoaderOptions(Section):
     """Keys of every dataset, beside those of its type."""
 
-    name: Str | None = _key(None, 'name shown in logs, folders and TensorBoard; by default the key of the set')
+    name: FolderName | None = _key(None, 'name shown in logs, folders and TensorBoard; by default the key of the set')
     type: Str = _key(..., 'name of a registered dataset')
     batch_size_per_gpu: Int = _key(1, 'pairs per iteration and GPU (training)', gt=0)
     num_worker_per_gpu: Int = _key(0, 'processes that read images, per GPU; 0 reads in the training process', ge=0)
@@ -135,7 +156,7 @@ class TermOptions(Section):
     name: Str | None = _key(
         None, 'name of the term in logs (`l_<name>`); by default derived from the type', pattern=r'^[A-Za-z0-9_-]+$'
     )
-    loss_weight: Float | dict[Int, Float] = _key(
+    loss_weight: Float | Annotated[dict[Count, Float], Field(min_length=1)] = _key(
         1.0, 'weight of the term: a number, or `{iteration: weight}`, linear between the points and constant outside'
     )
     outputs: Literal['all', 'last'] = _key('all', 'which outputs the term sees when the network returns several')

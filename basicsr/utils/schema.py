@@ -4,33 +4,36 @@ A *section* of the options is a subclass of `Section`: field = key, annotation =
 documentation. A *component* (`type:` something) is checked against the signature of what it names.
 """
 
+import collections.abc
+import functools
 import inspect
-import re
+import math
+import operator
+import sys
 import types
 import typing
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Union
+from collections.abc import Collection, Iterable
+from typing import Annotated, Any, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError, create_model
+from pydantic.errors import PydanticUserError
+from pydantic_core import PydanticCustomError
 
-from basicsr.utils.errors import suggest
-
-Path = tuple[str | int, ...]
-Problem = tuple[Path, str]
+from basicsr.utils.explain import Path, Problem, describe, explain
 
 
 def _to_int(value: Any) -> Any:
-    """Accept 5e3 where an int is asked for; refuse True, '5' and 2.5."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f'expected int, got {describe(value)}')
-    return value
+    """Accept 5e3 where an int is asked for; refuse True, '5', 2.5 and what 64 bits cannot hold."""
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(number, bool) or not isinstance(number, int) or abs(number) >= 2**63:
+        raise PydanticCustomError('int_type', 'expected int')
+    return number
 
 
 def _to_float(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f'expected a number, got {describe(value)}')
+    """Accept an int where a float is asked for; refuse True, '5', NaN and infinity."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+        raise PydanticCustomError('float_type', 'expected a number')
     return float(value)
 
 
@@ -43,17 +46,23 @@ Str = StrictStr
 RootPath = Annotated[StrictStr, 'root path']
 
 _RELAXED = {int: Int, float: Float, bool: Bool, str: Str}
+_CONTAINERS = (
+    list,
+    tuple,
+    dict,
+    set,
+    frozenset,
+    collections.abc.Sequence,
+    collections.abc.Iterable,
+    collections.abc.Collection,
+    collections.abc.Mapping,
+)
 
 
 class Section(BaseModel):
     """Base of the option sections: unknown keys are problems, defaults are checked too."""
 
     model_config = ConfigDict(extra='forbid', validate_default=True, protected_namespaces=())
-
-
-def describe(value: Any) -> str:
-    """Return a value with its type, as messages show it: `'200k' (str)`."""
-    return 'nothing' if value is None else f'{value!r} ({type(value).__name__})'
 
 
 def check_section(section: type[Section], value: Any, path: Path) -> tuple[dict | None, list[Problem]]:
@@ -64,82 +73,20 @@ def check_section(section: type[Section], value: Any, path: Path) -> tuple[dict 
     """
     if not isinstance(value, dict):
         return None, [(path, f'expected a section of keys, got {describe(value)}')]
-    flat, nested, problems = dict(value), {}, []
+
+    # A nested section suggests from its own keys, so it is checked by itself.
+    problems, nested = [], set()
     for name, field in section.model_fields.items():
         inner = nested_section(field.annotation)
-        if inner is not None and isinstance(flat.get(name), dict):
-            nested[name], found = check_section(inner, flat.pop(name), path + (name,))
-            problems += found
+        if inner is not None and isinstance(value.get(name), dict):
+            problems += check_section(inner, value[name], path + (name,))[1]
+            nested.add(name)
     try:
-        checked = section.model_validate(flat).model_dump()
+        checked = section.model_validate(value).model_dump()
     except ValidationError as error:
-        return None, _explain(error, list(section.model_fields), path, 'unknown key') + problems
-    return (None if problems else checked | nested), problems
-
-
-def check_arguments(
-    component: Any, arguments: dict, path: Path, skip: int = 0, also_known: Iterable[str] = ()
-) -> tuple[dict | None, list[Problem]]:
-    """Check `arguments` against the signature of a class or function.
-
-    Args:
-        component: class or function; a class is checked by its constructor.
-        skip: number of leading parameters that the caller fills (a metric's two images).
-        also_known: keys that are checked elsewhere, for suggestions.
-
-    Returns:
-        The arguments with all defaults filled in, or None when there are problems, and the problems as (path, message).
-    """
-    if takes_any_keyword(component):
-        return dict(arguments), []
-    model = _signature_model(component, skip)
-    try:
-        return model.model_validate(arguments).model_dump(), []
-    except ValidationError as error:
-        known = [*(field.alias for field in model.model_fields.values()), *also_known]
-        return None, _explain(error, known, path, f'{component.__name__} has no such argument')
-
-
-def takes_any_keyword(component: Any) -> bool:
-    """True for a class or function whose signature holds `**kwargs`: nothing can be checked."""
-    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(component).parameters.values())
-
-
-def takes_opt(component: Any) -> bool:
-    """True for BasicSR's convention of a class built from one dictionary: `Dataset(opt)`."""
-    names = [name for name in inspect.signature(component).parameters if name != 'self']
-    return names[:1] == ['opt']
-
-
-def _signature_model(component: Any, skip: int) -> type[BaseModel]:
-    """Build the pydantic model whose fields are the parameters of `component`."""
-    function = component.__init__ if inspect.isclass(component) else component
-    hints = typing.get_type_hints(function, include_extras=True)
-    fields = {}
-    for name, parameter in list(inspect.signature(component).parameters.items())[skip:]:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        annotation = _relax(hints.get(name, Any))
-        if parameter.default is None:
-            annotation = annotation | None if annotation is not Any else Any
-        required = parameter.default is parameter.empty
-        # The alias keeps parameter names that pydantic reserves (`json`, `copy`) usable.
-        fields[f'arg_{name}'] = (annotation, Field(... if required else parameter.default, alias=name))
-    config = ConfigDict(extra='forbid', arbitrary_types_allowed=True, serialize_by_alias=True)
-    return create_model(component.__name__, __config__=config, **fields)
-
-
-def _relax(annotation: Any) -> Any:
-    """Replace int, float, bool and str inside an annotation by the types of this module, which say what YAML may hold."""
-    if annotation in _RELAXED:
-        return _RELAXED[annotation]
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (Literal, Annotated) or not arguments:
-        return annotation
-    relaxed = tuple(_relax(argument) for argument in arguments)
-    if origin in (Union, types.UnionType):
-        return Union[relaxed]
-    return origin[relaxed]
+        errors = [item for item in error.errors() if not set(item['loc'][:1]) & nested]
+        return None, explain(errors, value, list(section.model_fields), path, 'unknown key') + problems
+    return (None if problems else checked), problems
 
 
 def nested_section(annotation: Any) -> type[Section] | None:
@@ -149,47 +96,100 @@ def nested_section(annotation: Any) -> type[Section] | None:
     return next((inner for part in typing.get_args(annotation) if (inner := nested_section(part))), None)
 
 
-def _explain(error: ValidationError, known: list[str], path: Path, unknown: str) -> list[Problem]:
-    """Turn pydantic's errors into one problem per key; a key with several allowed types fails once per type."""
-    messages: dict[Path, dict[str, None]] = {}
-    for item in error.errors():
-        texts = messages.setdefault(item['loc'][:1], {})  # empty for a check of the section as a whole
-        if item['type'] != 'is_instance_of' or not texts:  # `float | Tensor`: YAML holds no tensors
-            texts[_message(item, known, unknown)] = None
-    return [(path + where, _either(list(texts))) for where, texts in messages.items()]
+def check_arguments(
+    component: Any, arguments: dict, path: Path, filled: Collection[str] = (), also_known: Iterable[str] = ()
+) -> tuple[dict | None, list[Problem]]:
+    """Check `arguments` against the signature of a class or function.
+
+    Args:
+        component: class or function; a class is checked by its constructor.
+        filled: parameters that the caller fills (a metric's two images).
+        also_known: keys that are checked elsewhere, for suggestions.
+
+    Returns:
+        The arguments with all defaults filled in that YAML can hold, or None when there are problems, and the problems
+        as (path, message).
+    """
+    model = _signature_model(component, filled)
+    try:
+        checked = model.model_validate(arguments)
+    except ValidationError as error:
+        known = [*(field.alias for field in model.model_fields.values()), *also_known]
+        unknown = f'{component.__name__} has no such argument'
+        return None, explain(error.errors(), arguments, known, path, unknown)
+    values = {field.alias: getattr(checked, name) for name, field in model.model_fields.items()}
+    complete = {key: value for key, value in values.items() if key in arguments or _is_plain(value)}
+    return complete | (checked.model_extra or {}), []
 
 
-def _either(messages: list[str]) -> str:
-    """Join `expected a, got x` and `expected b, got x` to `expected a or b, got x`."""
-    parts = [re.fullmatch(r'expected (.*?), got (.*)', message, re.DOTALL) for message in messages]
-    if len(messages) > 1 and all(parts) and len({part[2] for part in parts}) == 1:
-        return f'expected {" or ".join(part[1] for part in parts)}, got {parts[0][2]}'
-    return ' or '.join(messages)
+def unchecked_keys(component: Any, arguments: Iterable[str]) -> list[str]:
+    """Return the arguments that only the `**kwargs` of a signature takes: nothing can be said about them."""
+    named = inspect.signature(component).parameters
+    return [key for key in arguments if key not in named] if takes_any_keyword(component) else []
 
 
-def _message(item: dict, known: list[str], unknown: str) -> str:
-    kind, value, context = item['type'], item['input'], item.get('ctx', {})
-    if kind == 'extra_forbidden':
-        return unknown + suggest(item['loc'][0], known)
-    if kind == 'missing':
-        return 'is required'
-    if kind == 'value_error':
-        return str(context['error'])
-    if kind == 'literal_error':
-        choices = context['expected'].replace(' or ', ', ')
-        return f'{value!r} is not one of {choices}' + suggest(value, re.findall(r"'([^']*)'", choices))
-    if kind in _EXPECTED:
-        return f'expected {_EXPECTED[kind]}, got {describe(value)}'
-    return f'{item["msg"][0].lower()}{item["msg"][1:]}, got {describe(value)}'
+def takes_any_keyword(component: Any) -> bool:
+    """True for a class or function whose signature holds `**kwargs`."""
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(component).parameters.values())
 
 
-_EXPECTED = {
-    'bool_type': 'true or false',
-    'string_type': 'text',
-    'list_type': 'a list',
-    'sequence_str': 'a list',
-    'is_instance_of': 'a list',
-    'dict_type': 'a section of keys',
-    'model_type': 'a section of keys',
-    'none_required': 'nothing (~)',
-}
+def takes_opt(component: Any) -> bool:
+    """True for BasicSR's convention of a class built from one dictionary: `Dataset(opt)`."""
+    names = [name for name in inspect.signature(component).parameters if name != 'self']
+    return names[:1] == ['opt']
+
+
+def _signature_model(component: Any, filled: Collection[str], use_hints: bool = True) -> type[BaseModel]:
+    """Build the pydantic model whose fields are the parameters of `component`."""
+    hints = _type_hints(component) if use_hints else {}
+    fields = {}
+    for name, parameter in inspect.signature(component).parameters.items():
+        if name in filled or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        annotation = _relax(hints.get(name, Any))
+        if parameter.default is None and annotation is not Any:
+            annotation = annotation | None
+        required = parameter.default is parameter.empty
+        # The alias keeps parameter names that pydantic reserves (`json`, `copy`) usable.
+        fields[f'arg_{name}'] = (annotation, Field(... if required else parameter.default, alias=name))
+    extra = 'allow' if takes_any_keyword(component) else 'forbid'
+    config = ConfigDict(extra=extra, arbitrary_types_allowed=True)
+    try:
+        return create_model(component.__name__, __config__=config, **fields)
+    except PydanticUserError:  # an annotation of a client that is no type, such as `callable`
+        if not use_hints:
+            raise
+        return _signature_model(component, filled, use_hints=False)
+
+
+def _type_hints(component: Any) -> dict[str, Any]:
+    """Return the annotations of a constructor or function; none when a client's cannot be resolved."""
+    try:
+        return typing.get_type_hints(
+            component.__init__ if inspect.isclass(component) else component, include_extras=True
+        )
+    except (NameError, TypeError, AttributeError):  # a name imported for type checkers only
+        return {}
+
+
+def _relax(annotation: Any) -> Any:
+    """Replace int, float, bool and str inside an annotation by this module's types, which say what YAML may hold."""
+    if inspect.isclass(annotation) and annotation in _RELAXED:
+        return _RELAXED[annotation]
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return Annotated[(_relax(arguments[0]), *arguments[1:])]
+    if origin in (Union, types.UnionType):
+        return functools.reduce(operator.or_, map(_relax, arguments))
+    if origin in _CONTAINERS and arguments:
+        return origin[tuple(map(_relax, arguments))]
+    return annotation
+
+
+def _is_plain(value: Any) -> bool:
+    """True for what YAML can hold, and this module reads again."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str | int) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return math.isfinite(value) if isinstance(value, float) else value is None or isinstance(value, bool | int | str)
