@@ -26,7 +26,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Names of the findings; what is so by design in brackets."""
+        """Names of the findings; in brackets those that are no faults."""
         names = [finding.name if finding.is_fault else f'({finding.name})' for finding in self.findings]
         return ', '.join(names) or 'none'
 
@@ -86,7 +86,7 @@ def write_page(rows: Sequence[Row], title: str, source: str, out: Path) -> Path:
         f'# {title}\n\n{INTRODUCTION}',
         f'Picture: {source}. ms and MB: forward and backward of 4×3×256×256, and what is kept in between.\n',
         markdown([HEADINGS, *summary(rows)]),
-        '\nFindings in brackets are so by design.\n\n![what each term punishes, how hard it pulls](overview.png)\n',
+        '\nFindings in brackets are no faults.\n\n![what each term punishes, how hard it pulls](overview.png)\n',
         '## What was done to the picture\n\nFramed in red: the amounts in tables.\n\n![the changes](changes.png)\n',
         *(_section(row) for row in rows),
     ]
@@ -98,7 +98,7 @@ def write_page(rows: Sequence[Row], title: str, source: str, out: Path) -> Path:
 def _section(row: Row) -> str:
     probe = row.probe
     found = [
-        f'- **{finding.name}**{"" if finding.is_fault else " (by design)"}: {finding.text}.' for finding in row.findings
+        f'- **{finding.name}**{"" if finding.is_fault else " (no fault)"}: {finding.text}.' for finding in row.findings
     ]
     return '\n'.join(
         [

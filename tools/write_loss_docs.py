@@ -91,7 +91,7 @@ def numbers_of(text: str) -> dict[str, str]:
 def measure() -> Iterator[tuple[str, list[Probe]]]:
     """Yield every family with the measurements of its terms."""
     picture, _ = load_picture(None, SIZE)
-    draw_changes(picture, IMAGES / 'changes.png', dpi=72, colours=128)
+    draw_changes(picture, IMAGES / 'changes.png', dpi=64)
     for module, losses in families().items():
         probes = []
         for loss in filter(compares_images, losses):
@@ -113,7 +113,7 @@ def measured_block(probe: Probe, loss: type) -> str:
         'such of 64.'
     )
     for finding in find_faults(probe):
-        lines.append(f'**{finding.name}**{"" if finding.is_fault else " (by design)"}: {finding.text}.')
+        lines.append(f'**{finding.name}**{"" if finding.is_fault else " (no fault)"}: {finding.text}.')
     return '\n\n'.join(lines)
 
 

@@ -15,7 +15,7 @@ class Finding:
     Attributes:
         name: short and fixed, such as `dead at grey`.
         text: what was measured, and what to do.
-        is_fault: False for what is so by design.
+        is_fault: False for what is meant so, and good to know.
     """
 
     name: str
@@ -106,7 +106,7 @@ def _not_minimal(probe: Probe) -> Finding | None:
     if not drop > 1e-3 * probe.typical_rise or drop < 1e-7:
         return None
     if not _compares(probe):
-        text = 'it looks at the prediction alone, so it pulls away from the target too: a small weight that ends at 0'
+        text = 'it looks at the prediction alone, and pulls right ones away too: give it a small weight that ends at 0'
         return Finding('minimum not at the target', text, is_fault=False)
     return Finding(
         'minimum not at the target',
