@@ -8,11 +8,12 @@ from basicsr.losses.frequency_loss import FFTLoss, FocalFrequencyLoss, WaveletLo
 from basicsr.losses.gan_loss import GANLoss, MultiScaleGANLoss, g_path_regularize, gradient_penalty_loss, r1_penalty
 from basicsr.losses.gradient_loss import GradientLoss, TVLoss
 from basicsr.losses.hue_saturation_loss import HueLoss, SaturationLoss
-from basicsr.losses.objective import Objective, Term, build_objective
+from basicsr.losses.objective import Objective, build_objective
 from basicsr.losses.perceptual_loss import PerceptualLoss, StyleLoss
 from basicsr.losses.pixel_loss import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, PSNRLoss, WeightedTVLoss
 from basicsr.losses.shared_conversions import share_conversions
 from basicsr.losses.ssim_loss import MSSSIMLoss, SSIMLoss
+from basicsr.losses.term import Term
 from basicsr.utils.logger import get_root_logger
 from basicsr.utils.registry import LOSS_REGISTRY
 

@@ -11,7 +11,8 @@ from basicsr.engine.finite import report_nonfinite, step_if_finite
 from basicsr.engine.grad_clip import clip_gradients
 from basicsr.engine.running_mean import RunningMean
 from basicsr.losses.ledger import LastLayer, read_ledger
-from basicsr.losses.objective import Term, build_objective
+from basicsr.losses.objective import build_objective
+from basicsr.losses.term import Term
 from basicsr.models.base_model import BaseModel
 from basicsr.utils.logger import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY

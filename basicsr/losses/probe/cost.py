@@ -5,8 +5,8 @@ import time
 import torch
 from torch import Tensor, nn
 
-from basicsr.losses.objective import Term
 from basicsr.losses.probe.readings import Cost
+from basicsr.losses.term import Term
 
 
 def measure_cost(loss: nn.Module, shape: tuple[int, ...], device: torch.device | str = 'cpu') -> Cost:

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from basicsr.losses.objective import Objective, Term
+from basicsr.losses.objective import Objective
 from basicsr.losses.probe.pictures import Change, add_noise, changed, expose, grey_of, saturate, warm
 from basicsr.losses.probe.readings import Curve, Extremes, GreyCollapse, PatchSize, PrecisionError, Reading
+from basicsr.losses.term import Term
 
 FLAT: dict[str, tuple[float, float, float]] = {
     'black': (0.0, 0.0, 0.0),
