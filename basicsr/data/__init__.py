@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from basicsr.data.paired_image_dataset import PairedImageDataset
-from basicsr.data.stream import build_stream, collate
+from basicsr.data.stream import ErrorsAsSamples, build_stream, collate, init_worker
 from basicsr.utils.logger import get_root_logger
 from basicsr.utils.registry import DATASET_REGISTRY
 from basicsr.utils.run_options import LoaderOptions
@@ -50,5 +50,17 @@ def build_dataloader(
 
 
 def build_val_loader(dataset: Dataset) -> DataLoader:
-    """Return a loader that gives the images of a set one by one, in order."""
-    return DataLoader(dataset, batch_size=1, shuffle=False, collate_fn=collate)
+    """Return a loader that gives the images of a set one by one, in order; `dataset.opt` says how many workers read."""
+    opt = getattr(dataset, 'opt', {})
+    num_workers = opt.get('num_worker_per_gpu', 0)
+    return DataLoader(
+        ErrorsAsSamples(dataset) if num_workers else dataset,
+        batch_size=1,
+        shuffle=False,
+        num_workers=num_workers,
+        collate_fn=collate,
+        pin_memory=opt.get('pin_memory', False),
+        worker_init_fn=init_worker,
+        # As in the stream: starting the loader leaves the global generator alone.
+        generator=torch.Generator(),
+    )

@@ -13,6 +13,7 @@ from basicsr.data.data_util import (
     paired_paths_from_lmdb,
     paired_paths_from_meta_info_file,
 )
+from basicsr.data.pair_sizes import check_pair_sizes, describe, fits
 from basicsr.data.transforms import augment, paired_random_crop
 from basicsr.utils.color_util import bgr2ycbcr
 from basicsr.utils.errors import DataError, OptionError
@@ -92,12 +93,16 @@ class PairedImageDataset(Dataset):
         self.use_hflip, self.use_rot = own.use_hflip, own.use_rot
         self.color, self.mean, self.std = own.color, own.mean, own.std
         self._has_noted_padding = False
+        # Validation cuts off what exceeds a multiple of the scale; GT is then larger by less than the scale.
+        self._tolerance = 1 if self.phase == 'train' else self.scale
 
         section = f'datasets.{opt.get("key", self.phase)}'
         if self.phase == 'train' and (not own.gt_size or own.gt_size % self.scale):
             raise OptionError(f'{section}.gt_size: expected a multiple of the scale, {self.scale}, got {own.gt_size}')
         self.paths = _find_pairs(own, section)
         self.file_client = _file_client(own)
+        if own.io_backend.type == 'disk':
+            check_pair_sizes(self.paths, self.scale, self._tolerance, section)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -108,26 +113,22 @@ class PairedImageDataset(Dataset):
         gt = read_image(self.file_client.get(gt_path, 'gt'), name=gt_path)
 
         # Integers until after the crop: converting whole photographs to float takes longer than decoding them.
+        self._check_sizes(lq, gt, lq_path, gt_path)
         if self.phase == 'train':
-            self._check_sizes(lq, gt, lq_path, gt_path, tolerance=1)
             lq, gt = self._pad(lq, gt, gt_path)
             gt, lq = paired_random_crop(gt, lq, self.gt_size, self.scale, gt_path)
             gt, lq = augment([gt, lq], self.use_hflip, self.use_rot)
         else:
-            self._check_sizes(lq, gt, lq_path, gt_path, tolerance=self.scale)
             gt = gt[: lq.shape[0] * self.scale, : lq.shape[1] * self.scale]
         return {'lq': self._to_tensor(lq), 'gt': self._to_tensor(gt), 'lq_path': lq_path, 'gt_path': gt_path}
 
-    def _check_sizes(self, lq: np.ndarray, gt: np.ndarray, lq_path: str, gt_path: str, tolerance: int) -> None:
-        """Raise unless GT is `scale` times LQ, or larger by less than `tolerance` pixels."""
-        (height, width), (height_gt, width_gt) = lq.shape[:2], gt.shape[:2]
-        rest = (height_gt - height * self.scale, width_gt - width * self.scale)
-        if not all(0 <= pixels < tolerance for pixels in rest):
+    def _check_sizes(self, lq: np.ndarray, gt: np.ndarray, lq_path: str, gt_path: str) -> None:
+        """Raise unless the images fit: only a sample of a large set is looked at beforehand, and no LMDB."""
+        size, size_gt = lq.shape[1::-1], gt.shape[1::-1]
+        if not fits(size, size_gt, self.scale, self._tolerance):
             raise DataError(
-                f'the images do not fit together at scale {self.scale}:\n'
-                f'    gt {width_gt} x {height_gt} pixels, {gt_path}\n'
-                f'    lq {width} x {height} pixels, {lq_path}\n'
-                f'for this lq, gt should be {width * self.scale} x {height * self.scale}'
+                f'the images do not fit together at scale {self.scale}:'
+                + describe(size, size_gt, lq_path, gt_path, self.scale)
             )
 
     def _pad(self, lq: np.ndarray, gt: np.ndarray, gt_path: str) -> tuple[np.ndarray, np.ndarray]:

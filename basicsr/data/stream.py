@@ -40,6 +40,30 @@ class Stream(Dataset):
             return error
 
 
+class ErrorsAsSamples(Dataset):
+    """A dataset that returns a `UserError` met while reading, which a worker would turn into a traceback.
+
+    Attributes are those of the dataset behind it.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset, self.opt = dataset, dataset.opt
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        try:
+            return self.dataset[index]
+        except UserError as error:
+            return error
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'dataset' or name.startswith('__'):  # while it is unpickled
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+
 def collate(samples: list) -> Any:
     """Return a batch, or the first error among the samples."""
     errors = [sample for sample in samples if isinstance(sample, UserError)]
@@ -72,7 +96,7 @@ def build_stream(
         num_workers=num_workers,
         collate_fn=collate,
         pin_memory=pin_memory,
-        worker_init_fn=_init_worker,
+        worker_init_fn=init_worker,
         # DataLoader draws a seed for its workers; from here, to leave the global generator alone.
         generator=torch.Generator(),
     )
@@ -102,6 +126,6 @@ def _raise_errors(loader: DataLoader) -> Iterator:
         yield batch
 
 
-def _init_worker(worker_id: int) -> None:
+def init_worker(worker_id: int) -> None:
     """Keep OpenCV to one thread: the workers are the parallelism, and its pool of threads does not survive a fork."""
     import_cv2().setNumThreads(0)

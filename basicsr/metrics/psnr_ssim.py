@@ -54,6 +54,8 @@ def calculate_ssim(
         test_y_channel: compare Y of YCbCr (BT.601, studio swing).
     """
     img, img2 = _prepare(img, img2, crop_border, input_order, test_y_channel)
+    if min(img.shape[:2]) < _WINDOW:
+        return float('nan')
     # Channel by channel: the maps of a whole photograph in float64 would take gigabytes.
     channels = zip(np.moveaxis(img, 2, 0), np.moveaxis(img2, 2, 0))
     return float(np.mean([_ssim_map(x.copy(), y.copy(), _blur_array).mean() for x, y in channels]))

@@ -1,6 +1,8 @@
 """How a model is validated: every image scored, the means logged, the best kept."""
 
+import math
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +43,9 @@ class ValidationMixin:
             }
 
     def _update_best_metric_result(self, dataset_name: str, metric: str, val: float, current_iter: int | str) -> None:
-        """Keep a score if it is at least as good as the best."""
+        """Keep a score if it is at least as good as the best; NaN is no score."""
+        if math.isnan(val):
+            return
         best = self.best_metric_results[dataset_name][metric]
         if (val >= best['val']) if best['better'] == 'higher' else (val <= best['val']):
             best['val'], best['iter'] = val, current_iter
@@ -53,10 +57,11 @@ class ValidationMixin:
 
     def nondist_validation(self, dataloader: Any, current_iter: int | str, tb_logger: Any, save_img: bool) -> None:
         """Run over a set, score every image, save the pictures if asked, and log the means."""
-        dataset_name = dataloader.dataset.opt['name']
+        dataset_opt = dataloader.dataset.opt
+        dataset_name = dataset_opt['name']
         metrics = self.opt['val'].get('metrics') or {}
         inputs_are_known = dataset_name in self.input_results
-        scores, input_scores = [], []
+        names, scores, input_scores = [], [], []
 
         silent = None if self.opt['val'].get('pbar', True) else True  # None: show it on a terminal only
         for data in tqdm(dataloader, desc=dataset_name, unit='image', leave=False, disable=silent):
@@ -64,15 +69,17 @@ class ValidationMixin:
                 raise data
             self.feed_data(data, is_val=True)
             self.test()
-            visuals = self.get_current_visuals()
+            visuals = _undo_normalization(self.get_current_visuals(), dataset_opt)
             if save_img:
                 self._save_picture(visuals['result'], data['lq_path'][0], dataset_name, current_iter)
             if metrics and 'gt' in visuals:
+                names.append(data['lq_path'][0] if 'lq_path' in data else f'number {len(names) + 1}')
                 scores.append(self._score(visuals['result'], visuals['gt']))
                 if not inputs_are_known and visuals['lq'].shape == visuals['gt'].shape:
                     input_scores.append(self._score(visuals['lq'], visuals['gt']))
 
         self.metric_results = _means(scores)
+        _warn_of_nan(names, scores)
         if not inputs_are_known:
             self.input_results[dataset_name] = _means(input_scores)
         if self.metric_results:
@@ -106,7 +113,7 @@ class ValidationMixin:
         for label, value in self.metric_results.items():
             best = self.best_metric_results[dataset_name][label]
             message += f'\t # {label}: {value:.4f}'
-            if self.is_train:
+            if self.is_train and best['iter'] != -1:
                 message += f'\tBest: {best["val"]:.4f} @ {best["iter"]} iter'
             if label in inputs:
                 message += f'\tInput: {inputs[label]:.4f}'
@@ -116,8 +123,38 @@ class ValidationMixin:
         get_root_logger().info(message)
 
 
-def _means(scores: list[dict[str, float]]) -> dict[str, float]:
-    return {label: sum(score[label] for score in scores) / len(scores) for label in scores[0]} if scores else {}
+def _undo_normalization(visuals: dict[str, torch.Tensor], dataset_opt: Mapping) -> dict[str, torch.Tensor]:
+    """Return the images as they were before the dataset subtracted its `mean` and divided by its `std`.
+
+    BasicSR scores and saves the normalized values, clamped to [0, 1]; its numbers for such sets are others.
+    """
+    mean, std = dataset_opt.get('mean'), dataset_opt.get('std')
+    if mean is None and std is None:
+        return visuals
+    shift = torch.tensor(0.0 if mean is None else mean).view(-1, 1, 1)
+    factor = torch.tensor(1.0 if std is None else std).view(-1, 1, 1)
+    images = {key: visuals[key] * factor + shift for key in ('lq', 'result', 'gt') if key in visuals}
+    return {**visuals, **images}
+
+
+def _means(scores: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return the mean of each metric over the images where it has a value; NaN if there are none."""
+    means = {}
+    for label in scores[0] if scores else ():
+        values = [score[label] for score in scores if not math.isnan(score[label])]
+        means[label] = sum(values) / len(values) if values else math.nan
+    return means
+
+
+def _warn_of_nan(names: Sequence[str], scores: Sequence[dict[str, float]]) -> None:
+    """Say of each metric which images its mean leaves out: SSIM has no value for images smaller than its window."""
+    for label in scores[0] if scores else ():
+        without = [name for name, score in zip(names, scores) if math.isnan(score[label])]
+        if without:
+            get_root_logger().warning(
+                f'{label}: {len(without)} of {len(scores)} images have no value, the first is {without[0]}; '
+                'the mean is that of the others'
+            )
 
 
 def _to_bgr_codes(image: torch.Tensor) -> np.ndarray:

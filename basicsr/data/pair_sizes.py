@@ -1,0 +1,97 @@
+"""Whether the two images of a pair fit together, told by the headers of the files."""
+
+import os
+import struct
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from basicsr.utils.errors import DataError
+from basicsr.utils.img_util import read_image
+
+Size = tuple[int, int]
+
+_MAX_PAIRS = 2000
+_NUM_EXAMPLES = 5
+_ORIENTATION = 0x0112  # the tag of Exif 2.32, section 4.6.4 A
+_ON_ITS_SIDE = (5, 6, 7, 8)
+
+
+def fits(lq: Size, gt: Size, scale: int, tolerance: int) -> bool:
+    """True if GT is `scale` times LQ, or larger by less than `tolerance` pixels; sizes are (width, height)."""
+    return all(0 <= side_gt - side * scale < tolerance for side, side_gt in zip(lq, gt))
+
+
+def describe(lq: Size, gt: Size, lq_path: str, gt_path: str, scale: int) -> str:
+    """Return lines of a message on a pair that does not fit together; sizes are (width, height)."""
+    return (
+        f'\n    gt {gt[0]} x {gt[1]} pixels, {gt_path}'
+        f'\n    lq {lq[0]} x {lq[1]} pixels, {lq_path}'
+        f'\n    for this lq, gt should be {lq[0] * scale} x {lq[1] * scale}'
+    )
+
+
+def check_pair_sizes(pairs: Sequence[dict[str, str]], scale: int, tolerance: int, section: str) -> None:
+    """Compare the sizes of all pairs, or of 2,000 that are spread evenly, without decoding the images.
+
+    Args:
+        pairs: `{'lq_path': ..., 'gt_path': ...}`, files.
+        section: where the set stands in the option file, for the message: `datasets.train`.
+
+    Raises:
+        DataError: pairs that do not fit together, with the first of them; or a file that cannot be read.
+    """
+    count = min(len(pairs), _MAX_PAIRS)
+    wrong = []
+    for index in np.linspace(0, len(pairs) - 1, count).astype(int):
+        lq_path, gt_path = pairs[index]['lq_path'], pairs[index]['gt_path']
+        lq, gt = image_size(lq_path), image_size(gt_path)
+        if not fits(lq, gt, scale, tolerance):
+            wrong.append(describe(lq, gt, lq_path, gt_path, scale))
+    if wrong:
+        looked_at = f'{count:,} pairs' if count == len(pairs) else f'{count:,} pairs looked at, out of {len(pairs):,},'
+        more = '\n    ...' if len(wrong) > _NUM_EXAMPLES else ''
+        raise DataError(
+            f'{section}: {len(wrong):,} of {looked_at} do not fit together at scale {scale}:'
+            + ''.join(wrong[:_NUM_EXAMPLES])
+            + more
+        )
+
+
+def image_size(path: str | os.PathLike) -> Size:
+    """Return (width, height) of the image that `read_image` makes of a file; from the header, where that is possible.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of large images, and of damage that is met again when the image is read
+            with Image.open(path) as img:
+                if _orientation(img) not in _ON_ITS_SIDE:
+                    return img.size
+                if img.format in ('JPEG', 'MPO'):
+                    return img.size[::-1]
+    # Whatever Pillow finds wrong: OpenCV reads the file all the same, or its error names it.
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
+        pass
+    # Also for other formats that lie on their side: which of them OpenCV turns depends on its version.
+    height, width = read_image(path).shape[:2]
+    return width, height
+
+
+def _orientation(img) -> int | None:
+    """Return the EXIF orientation of a Pillow image.
+
+    Its `getexif` would decode a PNG, and take an orientation from XMP, which OpenCV does not.
+    """
+    from PIL import Image
+
+    if img.format == 'TIFF':
+        return img.tag_v2.get(_ORIENTATION)
+    exif = Image.Exif()
+    exif.load(img.info.get('exif'))
+    return exif.get(_ORIENTATION)
