@@ -47,8 +47,9 @@ def report_nonfinite(values: dict[str, float], current_iter: int) -> None:
     if skipped == 1:
         raise UserError(
             f'iteration {current_iter}: no step since the last log line had a finite gradient, because of: {names}.\n'
-            'Continue from the last checkpoint with --auto_resume, after lowering train.optim_g:lr, clipping gradients '
-            '(train.grad_clip), or lowering the weight of the term that is named.'
+            'The last checkpoint is good. Fine-tune from it (train.mode: finetune) with a lower train.optim_g:lr; or '
+            'change train.grad_clip or the weight of the term that is named, and go on with '
+            '--auto_resume --allow_changed.'
         )
     if skipped > 0:
         get_root_logger().warning(

@@ -29,7 +29,7 @@ class RunningMean:
         """
         if not self._sums:
             return {}
-        means = torch.stack(list(self._sums.values())) / torch.stack(list(self._counts.values()))
-        values = dict(zip(self._sums, mean_over_ranks(means).tolist()))
+        sums, counts = mean_over_ranks(torch.stack([*self._sums.values(), *self._counts.values()])).chunk(2)
+        values = dict(zip(self._sums, (sums / counts).tolist()))
         self._sums, self._counts = {}, {}
         return values

@@ -14,14 +14,19 @@ from basicsr.utils.errors import CheckpointError, OptionError
 from basicsr.utils.logger import get_root_logger
 from basicsr.utils.misc import seed_all
 from basicsr.utils.options import dump_options, yaml_load
+from basicsr.utils.run_options import start_contradiction
 
 # What must not change when a run is continued: its objective, its network, its data and their order.
 _SAME_ON_RESUME = (
+    ('model_type',),
     ('network_g',),
     ('scale',),
     ('manual_seed',),
     ('train', 'losses'),
+    ('train', 'calibration_iter'),
     ('train', 'ema_decay'),
+    ('train', 'grad_clip'),
+    ('train', 'warmup_iter'),
     ('datasets', 'train'),
     # These stand in the training state, which wins: a change would have no effect.
     ('train', 'optim_g'),
@@ -29,6 +34,7 @@ _SAME_ON_RESUME = (
 )
 # Of those, what has no influence on the result.
 _FREE_ON_RESUME = {'datasets.train.num_worker_per_gpu', 'datasets.train.pin_memory', 'datasets.train.name'}
+_ABSENT = object()
 
 
 @dataclasses.dataclass
@@ -40,12 +46,14 @@ class Start:
         reason: the rule that decided, for the log.
         state: the training state to continue from; None unless `mode` is `resume`.
         weights: file of the network's weights, or None.
+        run: folder of the run that is continued; None unless `mode` is `resume`.
     """
 
     mode: str
     reason: str
     state: dict | None = None
     weights: str | None = None
+    run: Path | None = None
 
     @property
     def iteration(self) -> int:
@@ -65,8 +73,8 @@ def decide_start(opt: dict, resolved: dict, allow_changed: bool = False) -> Star
     5. Without `train.mode`, as BasicSR: `path.resume_state` given: resume; `path.pretrain_network_g` given: finetune;
        else scratch.
 
-    A run is continued only with the objective, network, data order, optimizer and schedule it was started with, unless
-    `allow_changed`; optimizer and schedule go on as they stand in the state even then.
+    A run is continued only with the objective, network, data order, optimizer, schedule and number of processes it was
+    started with, unless `allow_changed`; optimizer and schedule go on as they stand in the state even then.
 
     Raises:
         OptionError: the options contradict each other, or were changed.
@@ -96,16 +104,10 @@ def decide_start(opt: dict, resolved: dict, allow_changed: bool = False) -> Star
 
 
 def _fresh(path: dict, mode: str) -> Start:
-    if path['resume_state']:
-        raise OptionError(f'train.mode: {mode} starts afresh, but path.resume_state is given: remove one of them')
-    weights = path['pretrain_network_g']
-    if mode == 'finetune' and not weights:
-        raise OptionError('train.mode: finetune needs weights: give path.pretrain_network_g')
-    if mode == 'scratch' and weights:
-        raise OptionError(
-            'train.mode: scratch starts from random weights, but path.pretrain_network_g is given: remove it'
-        )
-    return Start(mode, f'train.mode: {mode}', weights=weights)
+    contradiction = start_contradiction(mode, path)
+    if contradiction:
+        raise OptionError(f'train.mode: {contradiction}')
+    return Start(mode, f'train.mode: {mode}', weights=path['pretrain_network_g'])
 
 
 def _implicit_start(opt: dict, resolved: dict, allow_changed: bool) -> Start:
@@ -124,20 +126,34 @@ def _implicit_start(opt: dict, resolved: dict, allow_changed: bool) -> Start:
 def _resume(opt: dict, resolved: dict, state_path: Path, reason: str, allow_changed: bool) -> Start:
     state = _read_state(state_path)
     run = state_path.parent.parent
-    changed = [] if allow_changed else changed_options(run / 'resolved.yml', resolved)
-    if changed:
-        lines = '\n    '.join(changed)
-        raise OptionError(
-            f'{state_path}: the options were changed since this run was started:\n    {lines}\n'
-            'Take the change back, fine-tune instead (train.mode: finetune), or continue all the same: --allow_changed'
-        )
+    if not allow_changed:
+        _check_unchanged(state_path, changed_options(run / 'resolved.yml', resolved))
+        _check_world_size(state_path, state, opt['world_size'])
     weights = str(run / 'models' / f'net_g_{state["iter"]}.pth')
     pretrained = opt['path']['pretrain_network_g']
     if {'network_g', 'g', 'net_g'} & set(opt['path']['ignore_resume_networks']):
         weights = pretrained
     elif pretrained:
         get_root_logger().info('note: path.pretrain_network_g is not read: a run that is continued has its own weights')
-    return Start('resume', f'{reason} {state_path}', state, weights)
+    return Start('resume', f'{reason} {state_path}', state, weights, run)
+
+
+def _check_unchanged(state_path: Path, changed: list[str]) -> None:
+    if changed:
+        lines = '\n    '.join(changed)
+        raise OptionError(
+            f'{state_path}: the options were changed since this run was started:\n    {lines}\n'
+            'Take the change back, fine-tune instead (train.mode: finetune), or continue all the same: --allow_changed'
+        )
+
+
+def _check_world_size(state_path: Path, state: dict, world_size: int) -> None:
+    before = state.get('world_size', world_size)  # BasicSR's states do not say
+    if before != world_size:
+        raise OptionError(
+            f'{state_path}: the run was started with {before} processes and goes on with {world_size}: the order of '
+            f'the data would change. Start {before} processes, or continue all the same: --allow_changed'
+        )
 
 
 def _read_state(path: Path) -> dict:
@@ -170,22 +186,43 @@ def newest_state(folder: Path) -> Path | None:
 
 
 def changed_options(old_file: Path, resolved: dict) -> list[str]:
-    """Return one line per option that decides the result and differs from those a run was started with."""
+    """Return one line per option that decides the result and differs from those a run was started with.
+
+    Raises:
+        CheckpointError: the old options cannot be read.
+    """
     if not old_file.is_file():  # a run of BasicSR keeps no resolved.yml
         return []
-    old, new = yaml_load(str(old_file)), yaml_load(dump_options(resolved))
+    old, new = _read_resolved(old_file), yaml_load(dump_options(resolved))
     lines = []
     for path in _SAME_ON_RESUME:
         before, after = _part(old, path), _part(new, path)
+        if before is _ABSENT:  # an older version did not know the option
+            continue
         if path == ('manual_seed',) and after is None:  # left open: the run's own seed goes on
             continue
-        lines += _differences('.'.join(path), before, after)
+        lines += _differences('.'.join(path), before, None if after is _ABSENT else after)
     return lines
+
+
+def _read_resolved(file: Path) -> dict:
+    try:
+        options = yaml_load(str(file))
+        reason = 'parts of the options are missing'
+    except (OptionError, UnicodeDecodeError) as error:
+        options, reason = None, str(error)
+    parts = [_part(options, (key,)) for key in ('network_g', 'datasets', 'train')]
+    if not all(isinstance(part, dict) for part in parts):
+        raise CheckpointError(
+            f'{file}: is damaged, so the options cannot be compared with those that this run was started with; '
+            f'--allow_changed continues without the comparison ({reason})'
+        )
+    return options
 
 
 def _part(options: object, path: tuple[str, ...]) -> object:
     for key in path:
-        options = options.get(key) if isinstance(options, dict) else None
+        options = options.get(key, _ABSENT) if isinstance(options, dict) else _ABSENT
     return options
 
 

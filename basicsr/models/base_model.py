@@ -139,6 +139,7 @@ class BaseModel(ValidationMixin):
             'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
             'schedulers': [scheduler.state_dict() for scheduler in self.schedulers],
             'manual_seed': self.opt['manual_seed'],
+            'world_size': self.opt.get('world_size', 1),
             'best_metric_results': copy.deepcopy(self.best_metric_results),
         }
 

@@ -17,11 +17,13 @@ from basicsr.engine.start import (
     seed_iteration,
     set_deterministic,
 )
+from basicsr.models.base_model import BaseModel
 from basicsr.utils.errors import CheckpointError, OptionError
 from basicsr.utils.logger import close_root_logger, get_root_logger
 from basicsr.utils.options import dump_options
 
 RESOLVED = {
+    'model_type': 'ImageRestorationModel',
     'manual_seed': 3,
     'scale': 1,
     'network_g': {'type': 'NAFNet', 'width': 4},
@@ -33,6 +35,9 @@ RESOLVED = {
         'ema_decay': 0.0,
         'optim_g': {'type': 'Adam', 'lr': 1e-3},
         'scheduler': {'type': 'Constant'},
+        'grad_clip': None,
+        'warmup_iter': -1,
+        'calibration_iter': 100,
     },
 }
 
@@ -61,13 +66,15 @@ class Project:
         (self.root / run).mkdir(exist_ok=True)
         (self.root / run / 'resolved.yml').write_text(dump_options(resolved), encoding='utf-8')
 
-    def start(self, mode=None, auto_resume=False, allow_changed=False, resolved=RESOLVED, ignore=(), **path):
+    def start(
+        self, mode=None, auto_resume=False, allow_changed=False, resolved=RESOLVED, ignore=(), world_size=1, **path
+    ):
         folders = {
             'training_states': str(self.root / 'mine' / 'training_states'),
             'ignore_resume_networks': list(ignore),
         }
         given = {'resume_state': None, 'pretrain_network_g': None, **path}
-        opt = {'path': given | folders, 'train': {'mode': mode}, 'auto_resume': auto_resume}
+        opt = {'path': given | folders, 'train': {'mode': mode}, 'auto_resume': auto_resume, 'world_size': world_size}
         return decide_start(opt, resolved, allow_changed)
 
 
@@ -129,6 +136,7 @@ class TestRules:
         other = project.state(7, run='other')
         start = project.start('resume', resume_state=other)
         assert (start.iteration, start.weights) == (7, project.weights(7, 'other'))
+        assert start.run == project.root / 'other'
 
     def test_2_resume_nothing(self, project):
         with pytest.raises(OptionError) as caught:
@@ -272,6 +280,10 @@ class TestChangedOptions:
                 {'train__scheduler': {'type': 'LinearLR', 'total_iter': 5}},
                 ["train.scheduler.type: 'Constant' -> 'LinearLR'", 'train.scheduler.total_iter: None -> 5'],
             ),
+            ({'model_type': 'SRModel'}, ["model_type: 'ImageRestorationModel' -> 'SRModel'"]),
+            ({'train__grad_clip': {'type': 'none'}}, ["train.grad_clip: None -> {'type': 'none'}"]),
+            ({'train__warmup_iter': 5}, ['train.warmup_iter: -1 -> 5']),
+            ({'train__calibration_iter': 5}, ['train.calibration_iter: 100 -> 5']),
             ({'datasets__train__gt_size': 32}, ['datasets.train.gt_size: 24 -> 32']),
             ({'datasets__train__num_worker_per_gpu': 8, 'datasets__train__name': 'x'}, []),
             ({'datasets__train__pin_memory': True, 'datasets__val': {'x': 1}}, []),
@@ -294,15 +306,37 @@ class TestChangedOptions:
     def test_a_run_of_basicsr(self, project):
         assert changed_options(project.root / 'mine' / 'resolved.yml', RESOLVED) == []
 
-    @pytest.mark.parametrize('text', ['', '- 1', 'network_g: 5'])
-    def test_a_damaged_file(self, project, text):
-        project.resolved_file()
+    def test_what_an_older_version_did_not_know(self, project):
+        old = copy.deepcopy(RESOLVED)
+        del old['model_type'], old['train']['grad_clip']
+        project.resolved_file(resolved=old)
         file = project.root / 'mine' / 'resolved.yml'
-        file.write_text(text, encoding='utf-8')
-        assert changed_options(file, RESOLVED)[0].startswith('network_g: ')
-        file.write_text('[1', encoding='utf-8')
-        with pytest.raises(OptionError, match=r'resolved\.yml: line 1: not valid YAML'):
-            changed_options(file, RESOLVED)
+        new = changed(train__grad_clip={'type': 'none'}, train__warmup_iter=5)
+        assert changed_options(file, new) == ['train.warmup_iter: -1 -> 5']
+
+    @pytest.mark.parametrize(
+        ('content', 'reason'),
+        [
+            (b'', 'parts of the options are missing'),
+            (b'- 1', 'parts of the options are missing'),
+            (b'network_g: {type: NAFNet}\n', 'parts of the options are missing'),
+            (b'network_g: 5\ndatasets: {}\ntrain: {}\n', 'parts of the options are missing'),
+            (b'[1', 'line 1: not valid YAML'),
+            (b'\xff\xfe\xff', "'utf-8' codec can't decode"),
+        ],
+    )
+    def test_a_damaged_file(self, project, content, reason):
+        project.state(5)
+        file = project.root / 'mine' / 'resolved.yml'
+        file.write_bytes(content)
+        with pytest.raises(CheckpointError) as caught:
+            project.start('resume')
+        assert str(caught.value).startswith(
+            f'{file}: is damaged, so the options cannot be compared with those that this run was started with; '
+            '--allow_changed continues without the comparison ('
+        )
+        assert reason in str(caught.value)
+        assert project.start('resume', allow_changed=True).iteration == 5
 
     def test_refused_unless_allowed(self, project):
         path = project.state(5)
@@ -317,6 +351,28 @@ class TestChangedOptions:
             'Take the change back, fine-tune instead (train.mode: finetune), or continue all the same: --allow_changed'
         )
         assert project.start('resume', resolved=new, allow_changed=True).iteration == 5
+
+
+class TestNumberOfProcesses:
+    def test_another_is_refused_unless_allowed(self, project):
+        path = project.state(5, world_size=2)
+        with pytest.raises(OptionError) as caught:
+            project.start('resume')
+        assert str(caught.value) == (
+            f'{path}: the run was started with 2 processes and goes on with 1: the order of the data would change. '
+            'Start 2 processes, or continue all the same: --allow_changed'
+        )
+        assert project.start('resume', allow_changed=True).iteration == 5
+        assert project.start('resume', world_size=2).iteration == 5
+
+    def test_a_state_says(self):
+        opt = {'num_gpu': 0, 'is_train': True, 'manual_seed': 3}
+        assert BaseModel(opt | {'world_size': 4}).training_state()['world_size'] == 4
+        assert BaseModel(opt).training_state()['world_size'] == 1
+
+    def test_a_state_that_does_not_say(self, project):
+        project.state(5)
+        assert project.start('resume', world_size=2).iteration == 5
 
 
 class TestSeed:
