@@ -112,7 +112,9 @@ def train_pipeline(root_path: str, argv: list[str] | None = None):
 def set_up_devices(opt: dict, launcher: str) -> None:
     """Join the other ranks, where there are any, and note in `opt` which one this is."""
     if launcher != 'none':
-        init_dist(launcher, **opt['dist_params'])
+        # Networks that stay on the CPU cannot talk through nccl.
+        backend = 'gloo' if opt['num_gpu'] == 0 else opt['dist_params']['backend']
+        init_dist(launcher, backend, opt['dist_params']['port'])
     elif int(os.environ.get('WORLD_SIZE', 1)) > 1:
         count = os.environ['WORLD_SIZE']
         raise UserError(f'this is one of {count} processes, which would overwrite each other: add --launcher pytorch')

@@ -104,7 +104,9 @@ def check_free(out: Path, force: bool) -> None:
     if not out.exists() or not any(out.iterdir()):
         return
     if not force:
-        raise UserError(f'{out} holds other data: --force replaces its demo data, --out names another folder')
+        made = read_marker(out)
+        what = f'demo data made with other arguments ({made})' if made else 'other data'
+        raise UserError(f'{out} holds {what}: --force replaces its demo data, --out names another folder')
     foreign = [split for split in SPLITS if (out / split).exists() and not (out / MARKER).exists()]
     if foreign:
         raise UserError(f'{out / foreign[0]} is not from this tool (no {MARKER} beside it): choose another --out')

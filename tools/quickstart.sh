@@ -8,7 +8,8 @@ source tools/environment.sh
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
 make_environment ""
-.venv/bin/python tools/make_demo_data.py
+# Demo data that is there already is kept, also if it was made with other sizes.
+[ -e datasets/demo/demo.json ] || .venv/bin/python tools/make_demo_data.py
 .venv/bin/python basicsr/train.py -opt options/quickstart.yml
 
 cat <<END
@@ -18,6 +19,6 @@ Done.
   pictures: experiments/quickstart/visualization/val/
   curves:   .venv/bin/tensorboard --logdir tb_logger
 
-Next, your own pairs: copy options/quickstart.yml, change the four dataroot_ lines, and
+Next, your own pairs: copy options/ablate_full.yml to options/mine.yml, change the lines marked (*), and
   .venv/bin/python basicsr/train.py -opt options/mine.yml
 END

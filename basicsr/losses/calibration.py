@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from basicsr.utils.errors import OptionError
+from basicsr.utils.errors import OptionError, UserError
 
 # Iterations whose norms give the first weights; from then on the weights are corrected by the shares they lead to.
 _NUM_FIRST = 10
@@ -62,12 +62,23 @@ class ShareCalibration:
             self._remember({name: math.log(norm) for name, norm in usable.items()}, 1 / self.count)
             self.weights = self._solve({name: math.exp(value) for name, value in self._log_means.items()})
             if self.count == _NUM_FIRST:
-                self._log_means = {name: math.log(weight) for name, weight in self.weights.items() if weight > 0}
+                measured = [name for name in self.shares if name in self._log_means]
+                self._log_means = {name: math.log(self.weights[name]) for name in measured}
         else:
             self._correct(usable)
+        if self.is_done:
+            self._refuse_unmeasured()
         if self.is_done and self.count > _NUM_FIRST:
             self.weights |= {name: math.exp(value) for name, value in self._log_means.items()}
         return self.weights
+
+    def _refuse_unmeasured(self) -> None:
+        unmeasured = [name for name in self.shares if name not in self._log_means]
+        if unmeasured:
+            raise UserError(
+                f'train.losses: {", ".join(unmeasured)} had no gradient in the first {self.num_iters} iterations, so '
+                'no weight gives it a share: raise train.calibration_iter, lower its threshold, or give a loss_weight'
+            )
 
     def _remember(self, values: Mapping[str, float], part: float) -> None:
         for name, value in values.items():
@@ -79,12 +90,16 @@ class ShareCalibration:
         fixed = sum(norm for name, norm in norms.items() if name not in self.shares)
         first = next(iter(self.shares))
         total = fixed / (1 - sum(self.shares.values())) if fixed else norms.get(first, 1.0) / self.shares[first]
-        return {name: share * total / norms[name] if name in norms else 0.0 for name, share in self.shares.items()}
+        # A term without a norm yet (no saturated target so far) keeps its weight: at 0 it would never get a norm.
+        return {
+            name: share * total / norms[name] if name in norms else self.weights.get(name, 1.0)
+            for name, share in self.shares.items()
+        }
 
     def _correct(self, norms: Mapping[str, float]) -> None:
         """Raise the weights of terms whose share was too small in this iteration, and lower the others'."""
-        missing = [name for name in self.shares if name in norms and self.weights[name] == 0]
-        self.weights |= {name: weight for name, weight in self._solve(norms).items() if name in missing}
+        first_norms = [name for name in self.shares if name in norms and name not in self._log_means]
+        self.weights |= {name: weight for name, weight in self._solve(norms).items() if name in first_norms}
         parts = {name: norm * self.weights.get(name, 1.0) for name, norm in norms.items()}
         total = sum(parts.values())
         for name, share in self.shares.items():

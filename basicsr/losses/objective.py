@@ -10,6 +10,7 @@ from basicsr.losses.calibration import ShareCalibration
 from basicsr.losses.ledger import SplitGradient
 from basicsr.losses.shared_conversions import share_conversions
 from basicsr.losses.term import Term, build_term
+from basicsr.utils.dist_util import mean_over_ranks
 from basicsr.utils.errors import OptionError, UserError
 from basicsr.utils.logger import get_root_logger
 
@@ -118,7 +119,7 @@ class Objective(nn.Module):
         """Return what to warn of before training: iterations without supervision, terms that cannot work alone."""
         lines = []
         anchors = [term for term in self.terms.values() if getattr(term.loss, 'is_anchor', False)]
-        points = {1, *(point for term in self.terms.values() for point in term.breakpoints())}
+        points = {point for term in self.terms.values() for point in term.breakpoints()}
         bare = [point for point in sorted(points) if not any(term.weight_at(point) > 0 for term in anchors)]
         if bare:
             lines.append(
@@ -151,7 +152,8 @@ class Objective(nn.Module):
         Returns:
             The rows at the new weights.
         """
-        norms = dict(zip(gradient.by_term, rows.norm(dim=1).tolist()))
+        # The same weights on every rank: each sees the mean of all ranks' norms.
+        norms = dict(zip(gradient.by_term, mean_over_ranks(rows.norm(dim=1)).tolist()))
         before = {name: self.terms[name].weight_at(current_iter) for name in self.calibration.shares if name in norms}
         weights = self.calibration.update({name: norm / before.get(name, 1.0) for name, norm in norms.items()})
         for name, weight in weights.items():

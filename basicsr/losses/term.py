@@ -1,6 +1,5 @@
 """One term of the objective: a loss with its name, its weight and the outputs it looks at."""
 
-import bisect
 import inspect
 from collections.abc import Sequence
 
@@ -9,8 +8,7 @@ from torch import nn
 
 from basicsr.utils.errors import OptionError, UserError
 from basicsr.utils.registry import LOSS_REGISTRY
-
-Weight = float | dict[int, float]
+from basicsr.utils.weight_schedule import Weight, breakpoints, weight_at
 
 
 class Term(nn.Module):
@@ -37,32 +35,18 @@ class Term(nn.Module):
         super().__init__()
         self.name = name
         self.loss = loss
-        self.weight = dict(sorted(weight.items())) if isinstance(weight, dict) else float(weight)
+        self.weight = weight
         self.outputs = outputs
         self.start_iter, self.end_iter = start_iter, end_iter
         self._takes_target = _takes_target(loss)
 
     def weight_at(self, current_iter: int) -> float:
         """Return the weight at an iteration."""
-        before = self.start_iter is not None and current_iter < self.start_iter
-        after = self.end_iter is not None and current_iter >= self.end_iter
-        if before or after:
-            return 0.0
-        if not isinstance(self.weight, dict):
-            return self.weight
-        points = list(self.weight)
-        right = bisect.bisect_right(points, current_iter)
-        if right == 0 or right == len(points):
-            return self.weight[points[max(right - 1, 0)]]
-        start, end = points[right - 1], points[right]
-        part = (current_iter - start) / (end - start)
-        return self.weight[start] + part * (self.weight[end] - self.weight[start])
+        return weight_at(self.weight, current_iter, self.start_iter, self.end_iter)
 
     def breakpoints(self) -> list[int]:
         """Return the iterations at which the weight may change its course."""
-        points = list(self.weight) if isinstance(self.weight, dict) else []
-        ends = [point for point in (self.start_iter, self.end_iter) if point is not None]
-        return [max(point, 1) for point in points + ends]
+        return breakpoints(self.weight, self.start_iter, self.end_iter)
 
     def forward(self, pred: torch.Tensor, target: torch.Tensor):
         """Return what the loss returns, times the weight at the first iteration.

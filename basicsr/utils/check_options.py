@@ -25,8 +25,10 @@ from basicsr.utils.run_options import (
     TermOptions,
     TrainOptions,
     ValOptions,
+    start_contradiction,
 )
 from basicsr.utils.schema import check_section, takes_opt
+from basicsr.utils.weight_schedule import breakpoints, weight_at
 
 _SECTIONS = {
     'path': PathOptions,
@@ -73,6 +75,10 @@ class _Check(Checker):
         checked = self.sections(data, third_party)
         checked['network_g'] = self.component(ARCH_REGISTRY, data.get('network_g'), ('network_g',))
         checked['datasets'] = self.datasets(data.get('datasets'))
+        if checked['train'] and checked['path']:
+            contradiction = start_contradiction(checked['train'].get('mode'), checked['path'])
+            if contradiction:
+                self.problems.append((('train', 'mode'), contradiction))
         if checked['train'] is not None:
             checked['train'] |= self.train(data['train'], checked['train'], third_party)
         if checked['val'] is not None:
@@ -194,6 +200,7 @@ class _Check(Checker):
         self.try_out(SCHEDULER_REGISTRY, scheduler, tried, ('train', 'scheduler'))
 
         losses = [] if third_party and 'losses' not in options else self.losses(options.get('losses'))
+        self.weights(losses, options)
         return {'losses': losses, 'optim_g': optimizer, 'scheduler': scheduler}
 
     def losses(self, losses: Any) -> list[dict]:
@@ -237,6 +244,36 @@ class _Check(Checker):
         unused = [key for key in ('share', 'start_iter', 'end_iter') if term.get(key) is None]
         return {key: value for key, value in term.items() if key not in unused}
 
+    def weights(self, losses: list[dict], train: dict) -> None:
+        """Check the weights of all terms together."""
+        path = ('train', 'losses')
+        schedules = [
+            (term.get('loss_weight', 1.0), term.get('start_iter'), term.get('end_iter')) for term in losses if term
+        ]
+        for index, (weight, _, _) in enumerate(schedules):
+            values = weight.values() if isinstance(weight, dict) else [weight]
+            if any(value < 0 for value in values):
+                where = path + (index, 'loss_weight')
+                self.problems.append((where, 'is negative: training would make the loss larger'))
+        total_iter = train.get('total_iter')
+        ends = {point for schedule in schedules for point in breakpoints(*schedule)}
+        bare = [p for p in sorted(ends) if not any(weight_at(weight, p, *window) for weight, *window in schedules)]
+        if bare and isinstance(total_iter, int) and bare[0] <= total_iter:
+            self.problems.append((path, f'at iteration {bare[0]} every weight is 0: nothing to train on'))
+
+        shares = {index: term['share'] for index, term in enumerate(losses) if 'share' in term}
+        fixed = [term['name'] for term in losses if term and 'share' not in term]
+        if fixed and sum(shares.values()) >= 1:
+            rest = ', '.join(fixed)
+            self.problems.append((path, f'the shares add up to {sum(shares.values()):g}: nothing is left for {rest}'))
+        for index in shares:
+            if train.get('split_backward') is False:
+                message = 'needs the gradients of the terms: take `split_backward: false` away, or give a `loss_weight`'
+                self.problems.append((path + (index, 'share'), message))
+            if {'start_iter', 'end_iter'} & losses[index].keys():
+                message = 'is found in the first iterations, so the term cannot have a `start_iter` or `end_iter`'
+                self.problems.append((path + (index, 'share'), message))
+
     def metrics(self, val: Any) -> dict:
         metrics = val.get('metrics') if isinstance(val, dict) else None
         result = {}
@@ -263,5 +300,9 @@ class _Check(Checker):
         if self.is_train and sets and val.get('val_freq') is None:
             verb = 'has' if len(sets) == 1 else 'have'
             self.notes.append(f'{", ".join(sets)} {verb} no effect: there is no `val.val_freq`')
+        batched = [k for k, o in checked['datasets'].items() if k != 'train' and o.get('batch_size_per_gpu', 1) != 1]
+        self.notes += [
+            f'datasets.{key}.batch_size_per_gpu has no effect: images are validated one by one' for key in batched
+        ]
         if self.is_train and not sets and val.get('val_freq') is not None:
             self.notes.append('val has no effect: there is no set to validate on')

@@ -177,3 +177,15 @@ class TermOptions(Section):
     start_iter: Int | None = _key(None, 'the weight is 0 before this iteration')
     end_iter: Int | None = _key(None, 'the weight is 0 from this iteration on')
     outputs: Literal['all', 'last'] = _key('all', 'which outputs the term sees when the network returns several')
+
+
+def start_contradiction(mode: str | None, path: dict) -> str | None:
+    """Return what is wrong with `train.mode` beside the files that `path` names, or None."""
+    state, weights = path['resume_state'], path['pretrain_network_g']
+    if mode in ('scratch', 'finetune') and state:
+        return f'{mode} starts afresh, but path.resume_state is given: remove one of them'
+    if mode == 'finetune' and not weights:
+        return 'finetune needs weights: give path.pretrain_network_g'
+    if mode == 'scratch' and weights:
+        return 'scratch starts from random weights, but path.pretrain_network_g is given: remove it'
+    return None

@@ -1,5 +1,6 @@
 """Weights from shares."""
 
+import numpy as np
 import pytest
 
 from basicsr.losses.calibration import ShareCalibration
@@ -52,3 +53,38 @@ def test_a_resumed_calibration_ends_where_the_other_does():
 def test_shares_that_leave_nothing_are_refused():
     with pytest.raises(ValueError, match=r'the shares add up to 1\.1, which leaves nothing for pixel'):
         ShareCalibration({'a': 0.6, 'b': 0.5}, ['pixel'], 5)
+
+
+@pytest.mark.parametrize('num_iters', [8, 40])
+def test_a_term_whose_first_batches_say_nothing_gets_its_weight_later(num_iters):
+    """No saturated target in the first batches: the weight stays until there is one."""
+    calibration = ShareCalibration({'chroma': 0.2}, ['pixel'], num_iters)
+    for i in range(num_iters):
+        weights = calibration.update({'pixel': 1.0, 'chroma': 0.0 if i < 5 else 0.5})
+        assert weights['chroma'] > 0
+        if i < 5:
+            assert weights['chroma'] == 1.0
+    assert shares_of({'pixel': 1.0, 'chroma': 0.5}, weights)['chroma'] == pytest.approx(0.2, rel=0.05)
+
+
+def test_a_term_that_never_pulls_is_named():
+    calibration = ShareCalibration({'chroma': 0.2, 'lab': 0.1}, ['pixel'], 3)
+    norms = {'pixel': 1.0, 'chroma': 0.0, 'lab': 2.0}
+    calibration.update(norms)
+    calibration.update(norms)
+    with pytest.raises(ValueError, match='chroma had no gradient in the first 3 iterations'):
+        calibration.update(norms)
+
+
+def test_shares_are_right_on_average_for_a_term_that_scatters():
+    """Norms that scatter by a factor of two: the mean share over later batches is the one that was asked for."""
+    generator = np.random.default_rng(0)
+    calibration = ShareCalibration({'chroma': 0.15}, ['pixel'], 400)
+
+    def norms() -> dict:
+        return {'pixel': 1.0, 'chroma': float(np.exp(generator.normal(0, 0.7)))}
+
+    for _ in range(400):
+        weights = calibration.update(norms())
+    later = [shares_of(norms(), weights)['chroma'] for _ in range(2000)]
+    assert np.mean(later) == pytest.approx(0.15, rel=0.1)

@@ -353,3 +353,19 @@ def test_advice_names_terms_that_cannot_work_alone():
     )
     ramped = Objective([Term('pixel', L1Loss(), {0: 1.0, 500: 0.0}), Term('ssim', SSIMLoss())]).advice()
     assert len(ramped) == 1 and ramped[0].startswith('train.losses: from iteration 500 on no pixel term')
+
+
+def test_ranks_agree_on_calibrated_weights(monkeypatch):
+    """The weights follow the mean of the norms over ranks, not those of this rank."""
+    from basicsr.losses import build_objective, objective
+
+    seen = []
+    monkeypatch.setattr(objective, 'mean_over_ranks', lambda norms: seen.append(norms) or torch.tensor([1.0, 4.0]))
+    losses = [{'type': 'L1Loss', 'name': 'pixel'}, {'type': 'MSELoss', 'name': 'square', 'share': 0.5}]
+    listed = build_objective([{**entry, 'outputs': 'all'} for entry in losses], calibration_iter=1)
+    output, target = torch.rand(1, 3, 8, 8, requires_grad=True), torch.rand(1, 3, 8, 8)
+    gradient, _ = listed.split([output * 2], target)
+    rows = listed.calibrate(gradient, torch.tensor([[3.0], [2.0]]), 1)
+    assert seen[0].tolist() == [3.0, 2.0]
+    assert listed.weights_at(2) == {'pixel': 1.0, 'square': 0.25}
+    assert rows.tolist() == [[3.0], [0.5]]

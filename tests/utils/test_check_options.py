@@ -232,7 +232,11 @@ def test_a_schedule_without_a_length_has_that_of_the_run(tmp_path):
     assert options['train']['scheduler'] == {'type': 'LinearLR', 'total_iter': 100}
 
 
-@pytest.mark.parametrize('name', ['SGD', 'AdamW', 'RMSprop', 'NAdam', 'Adafactor', 'Muon', 'Rprop'])
+# Adafactor and Muon are younger than the oldest torch that we support.
+OPTIMIZERS = [n for n in ('SGD', 'AdamW', 'RMSprop', 'NAdam', 'Adafactor', 'Muon', 'Rprop') if hasattr(torch.optim, n)]
+
+
+@pytest.mark.parametrize('name', OPTIMIZERS)
 def test_optimizers_of_torch(tmp_path, name):
     options, _ = load_options(write(tmp_path, RUN), [f'train:optim_g={{type: {name}, lr: 1e-3}}'])
     arguments = {k: v for k, v in options['train']['optim_g'].items() if k != 'type'}
@@ -380,14 +384,57 @@ def test_the_weight_of_a_loss_is_by_default_its_own(tmp_path):
 
 
 def test_shares_and_windows(tmp_path):
-    run = RUN.replace('loss_weight: 0.1', 'share: 0.2, start_iter: 100, end_iter: 200')
+    run = RUN.replace('loss_weight: 0.1}', 'share: 0.2}\n    - {type: MSELoss, start_iter: 100, end_iter: 200}')
     options, _ = load_options(write(tmp_path, run))
-    entry = options['train']['losses'][1]
-    assert (entry['share'], entry['start_iter'], entry['end_iter']) == (0.2, 100, 200)
-    assert 'loss_weight' not in entry
-    assert 'share' not in options['train']['losses'][0]
+    pix, ssim, mse = options['train']['losses']
+    assert ssim['share'] == 0.2 and 'loss_weight' not in ssim
+    assert (mse['start_iter'], mse['end_iter']) == (100, 200)
+    assert not {'share', 'start_iter', 'end_iter'} & pix.keys()
 
     again, _ = load_options(write(tmp_path, dump_options(options), 'resolved.yml'))
     assert again['train']['losses'] == options['train']['losses']
     both = RUN.replace('loss_weight: 0.1', 'loss_weight: 0.1, share: 0.2')
     assert any('share: stands beside `loss_weight`: give one of them' in line for line in problems(tmp_path, both))
+
+
+TERM = '- {type: SSIMLoss, loss_weight: 0.1}'
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'expected'),
+    [
+        ('loss_weight: 0.1', 'loss_weight: -0.1', 'train.losses[1].loss_weight: is negative'),
+        ('loss_weight: 0.1', 'loss_weight: {0: 1, 9: -1}', 'train.losses[1].loss_weight: is negative'),
+        (
+            '- {type: L1Loss, name: pix}',
+            '- {type: L1Loss, name: pix, start_iter: 5}',
+            None,
+        ),
+        (
+            TERM,
+            '- {type: SSIMLoss, share: 0.4}\n    - {type: MSELoss, share: 0.6}',
+            'train.losses: the shares add up to 1: nothing is left for pix',
+        ),
+        (TERM, '- {type: SSIMLoss, share: 0.4, start_iter: 5}', 'is found in the first iterations'),
+        ('losses:', 'split_backward: false\n  losses:', None),
+        (
+            f'losses:\n    - {{type: L1Loss, name: pix}}\n    {TERM}',
+            'split_backward: false\n  losses:\n    - {type: L1Loss}\n    - {type: SSIMLoss, share: 0.4}',
+            'needs the gradients of the terms',
+        ),
+        (
+            f'- {{type: L1Loss, name: pix}}\n    {TERM}',
+            '- {type: L1Loss, loss_weight: {0: 1.0, 5: 0.0}}',
+            'train.losses: at iteration 5 every weight is 0: nothing to train on',
+        ),
+        ('losses:', 'mode: finetune\n  losses:', 'train.mode: finetune needs weights: give path.pretrain_network_g'),
+    ],
+)
+def test_weights_and_modes_are_checked_together(old, new, expected, tmp_path):
+    text = RUN.replace(old, new)
+    assert text != RUN
+    if expected is None:
+        load_options(write(tmp_path, text))
+    else:
+        (line,) = problems(tmp_path, text)
+        assert expected in line
