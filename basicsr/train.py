@@ -53,29 +53,44 @@ def train_pipeline(root_path: str, argv: list[str] | None = None):
     for note in args.notes:
         logger.info(f'note: {note}')
     start = decide_start(opt, args.resolved, args.allow_changed)
-    seed = opt['manual_seed'] = args.resolved['manual_seed'] = choose_seed(opt['manual_seed'], start)
+    opt['manual_seed'] = args.resolved['manual_seed'] = choose_seed(opt['manual_seed'], start)
     train_set = build_dataset(opt['datasets']['train'])
     val_loaders = [build_val_loader(build_dataset(o)) for key, o in opt['datasets'].items() if key != 'train']
-    seed_all(seed)
+    seed_all(opt['manual_seed'])
     model = build_started_model(opt, start)
     run = Run(opt, args.resolved, args.opt, start)
     logger.info(dict2str(args.resolved))
     log_statistics(opt, train_set, val_loaders)
 
-    # Train.
-    train_opt, total_iter = opt['datasets']['train'], opt['train']['total_iter']
+    start_time = time.time()
+    train_iterations(opt, model, run, train_set, val_loaders, start)
+    logger.info(f'End of training. Time consumed: {datetime.timedelta(seconds=int(time.time() - start_time))}')
+    logger.info('Save the latest model.')
+    model.save(epoch=-1, current_iter=-1)
+    run.close()
+    log_results(opt, run)
+    leave_dist()
+    return model
+
+
+def train_iterations(opt: dict, model, run: Run, train_set, val_loaders: list, start: Start) -> None:
+    """Train from the iteration after `start` to `train.total_iter`: log, save and validate on the way."""
+    # The samples of every iteration, a function of the seed.
+    train_opt, total_iter, seed = opt['datasets']['train'], opt['train']['total_iter'], opt['manual_seed']
     batch_size, num_workers = train_opt['batch_size_per_gpu'], train_opt['num_worker_per_gpu']
     positions = (seed, start.iteration, total_iter, opt['rank'], opt['world_size'])
     stream = build_stream(train_set, batch_size, num_workers, *positions, pin_memory=train_opt['pin_memory'])
     samples_per_iter = batch_size * opt['world_size']
+
     val_freq = (opt['val'] or {}).get('val_freq')
     if start.mode == 'resume' and val_freq and start.iteration % val_freq == 0:
         # States are written before the validation of the same iteration, which may not have come to its end.
         validate(model, val_loaders, start.iteration, run, opt['val']['save_img'])
+    logger = get_root_logger()
     logger.info(
         f'Start training from epoch: {epoch_of(start.iteration, samples_per_iter, train_set)}, iter: {start.iteration}'
     )
-    data_timer, iter_timer, start_time = AvgTimer(), AvgTimer(), time.time()
+    data_timer, iter_timer = AvgTimer(), AvgTimer()
     bar = tqdm(total=total_iter, initial=start.iteration, unit='iter', disable=None if opt['rank'] == 0 else True)
     with logging_redirect_tqdm([logger]), bar:
         for current_iter, data in enumerate(stream, start=start.iteration + 1):
@@ -98,15 +113,6 @@ def train_pipeline(root_path: str, argv: list[str] | None = None):
                 validate(model, val_loaders, current_iter, run, opt['val']['save_img'])
             data_timer.start()
             iter_timer.start()
-
-    # End.
-    logger.info(f'End of training. Time consumed: {datetime.timedelta(seconds=int(time.time() - start_time))}')
-    logger.info('Save the latest model.')
-    model.save(epoch=-1, current_iter=-1)
-    run.close()
-    log_results(opt, run)
-    leave_dist()
-    return model
 
 
 def set_up_devices(opt: dict, launcher: str) -> None:
