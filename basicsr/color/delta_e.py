@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from basicsr.color.lab import polar
 from basicsr.color.rgb import as_image
 
 
@@ -34,8 +35,8 @@ def delta_e_2000(lab: Tensor, reference: Tensor) -> Tensor:
     # Chroma and hue with a stretched a* axis (equations 2 to 7).
     mean_chroma = (torch.hypot(a1, b1) + torch.hypot(a2, b2)) / 2
     stretch = 1.5 - 0.5 * _chroma_weight(mean_chroma)
-    c1, h1 = _polar(a1 * stretch, b1)
-    c2, h2 = _polar(a2 * stretch, b2)
+    c1, h1 = polar(a1 * stretch, b1)
+    c2, h2 = polar(a2 * stretch, b2)
 
     # Differences (equations 8 to 11). Hues differ by at most half a turn; a grey has no hue, so its difference is 0.
     both_coloured = c1 * c2 != 0
@@ -83,11 +84,6 @@ def _chroma_weight(chroma: Tensor) -> Tensor:
     """sqrt(C^7 / (C^7 + 25^7)), as in equations 4 and 17; the ratio first, for 7th powers strain float32."""
     ratio = (chroma / 25).pow(7)
     return (ratio / (ratio + 1)).sqrt()
-
-
-def _polar(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Chroma, and hue in degrees in [0, 360]; the hue of grey is 0."""
-    return torch.hypot(a, b), torch.rad2deg(torch.atan2(b, a)) % 360
 
 
 def _mean_hue(h1: Tensor, h2: Tensor, both_coloured: Tensor) -> Tensor:

@@ -59,6 +59,26 @@ def lab_to_rgb(lab: Tensor, space: Literal['srgb', 'linear'] = 'srgb') -> Tensor
     return linear_to_srgb(rgb) if space == 'srgb' else rgb
 
 
+def lab_to_lch(lab: Tensor) -> Tensor:
+    """L*a*b* -> L*, chroma C*ab, hue h_ab in degrees in [0, 360), same shape; hue and gradient of grey are 0."""
+    lightness, a, b = as_image(lab).unbind(-3)
+    return torch.stack((lightness, *polar(a, b)), -3)
+
+
+def lch_to_lab(lch: Tensor) -> Tensor:
+    """L*, C*ab, h_ab in degrees -> L*a*b*, same shape."""
+    lightness, chroma, hue = as_image(lch).unbind(-3)
+    angle = torch.deg2rad(hue)
+    return torch.stack((lightness, chroma * torch.cos(angle), chroma * torch.sin(angle)), -3)
+
+
+def polar(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Length and angle, in degrees in [0, 360), of a vector; both 0, with gradient 0, where it vanishes."""
+    # torch.hypot has no finite gradient at 0.
+    length = torch.linalg.vector_norm(torch.stack((a, b)), dim=0)
+    return length, torch.rad2deg(torch.atan2(b, a)) % 360
+
+
 def _relative_xyz(x: Tensor, space: str) -> list[Tensor]:
     """RGB (..., 3, H, W) -> X / Xn, Y / Yn, Z / Zn, each (..., H, W)."""
     check_space(space)

@@ -7,7 +7,7 @@ import pytest
 import skimage.color
 import torch
 
-from basicsr.color import lab_to_rgb, rgb_to_lab
+from basicsr.color import lab_to_lch, lab_to_rgb, lch_to_lab, rgb_to_lab
 from basicsr.color.lab import SRGB_TO_XYZ, rgb_to_xyz, xyz_to_lab
 
 # X-Rite ColorChecker Classic, BabelColor average: 8-bit sRGB, and its L*a*b* (D65) as colour-science computes it.
@@ -96,3 +96,21 @@ def test_going_through_xyz_gives_the_same():
 def test_unknown_space_is_refused():
     with pytest.raises(ValueError, match="'srgb' or 'linear', not 'raw'"):
         rgb_to_lab(torch.zeros(3, 1, 1), space='raw')
+
+
+def test_lch_against_colour_science_and_back():
+    lab = rgb_to_lab(cube(7))
+    lch = lab_to_lch(lab)
+    coloured = lch[1] > 1e-9  # the hue of grey is nobody's
+    expected = torch.from_numpy(colour.models.Lab_to_LCHab(lab.permute(1, 2, 0).numpy())).permute(2, 0, 1)
+    torch.testing.assert_close(lch[:2], expected[:2], rtol=0, atol=1e-10)
+    torch.testing.assert_close(lch[2][coloured], expected[2][coloured], rtol=0, atol=1e-9)
+    torch.testing.assert_close(lch_to_lab(lch), lab, rtol=0, atol=1e-10)
+
+
+def test_lch_of_grey_has_a_finite_gradient():
+    lab = torch.tensor([50.0, 0.0, 0.0]).view(3, 1, 1).requires_grad_()
+    lch = lab_to_lch(lab)
+    assert lch.flatten().tolist() == [50.0, 0.0, 0.0]
+    lch.sum().backward()
+    assert lab.grad.flatten().tolist() == [1.0, 0.0, 0.0]
