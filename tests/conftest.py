@@ -7,8 +7,16 @@ import pytest
 import torch
 import yaml
 
+from basicsr.utils.misc import seed_all
+
 # Two threads that share a busy core wait for each other far longer than one thread computes.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Every test draws the same numbers, whichever tests ran before it."""
+    seed_all(0)
 
 
 def write_pairs(folder: Path, count: int, size: tuple[int, int] = (40, 48), seed: int = 0) -> None:

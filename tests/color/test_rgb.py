@@ -54,5 +54,5 @@ def test_half_precision_is_computed_in_float32(dtype):
 
 @pytest.mark.parametrize('function', [rgb_to_lab, chroma_uv, rgb_to_hsv])
 def test_leading_dimensions_are_a_batch(function):
-    video = torch.rand(2, 4, 3, 5, 7)
-    torch.testing.assert_close(function(video)[1, 2], function(video[1, 2].contiguous()), rtol=1e-5, atol=1e-5)
+    video = torch.rand(2, 4, 3, 5, 7, dtype=torch.float64)
+    torch.testing.assert_close(function(video)[1, 2], function(video[1, 2].contiguous()), rtol=1e-12, atol=1e-12)
