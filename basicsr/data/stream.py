@@ -15,31 +15,6 @@ from basicsr.utils.errors import DataError, UserError
 from basicsr.utils.misc import import_cv2, seed_all
 
 
-class Stream(Dataset):
-    """An endless shuffled view of a dataset, indexed by the position k in the run.
-
-    Each epoch of `len(dataset)` positions visits every sample once. All generators are seeded before a sample is read.
-    """
-
-    def __init__(self, dataset: Dataset, seed: int) -> None:
-        if len(dataset) == 0:
-            raise DataError('datasets.train: the dataset is empty')
-        self.dataset, self.seed = dataset, seed
-        self._epoch, self._order = None, None
-
-    def __getitem__(self, k: int) -> Any:
-        """Return sample k, or the `UserError` met while reading it, which a worker would turn into a traceback."""
-        epoch, i = divmod(k, len(self.dataset))
-        if self._epoch != epoch:
-            self._epoch = epoch
-            self._order = np.random.default_rng([self.seed, epoch]).permutation(len(self.dataset))
-        seed_all(self.seed, k)
-        try:
-            return self.dataset[int(self._order[i])]
-        except UserError as error:
-            return error
-
-
 class ErrorsAsSamples(Dataset):
     """A dataset that returns a `UserError` met while reading, which a worker would turn into a traceback.
 
@@ -47,7 +22,7 @@ class ErrorsAsSamples(Dataset):
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset, self.opt = dataset, dataset.opt
+        self.dataset = dataset
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -62,6 +37,28 @@ class ErrorsAsSamples(Dataset):
         if name == 'dataset' or name.startswith('__'):  # while it is unpickled
             raise AttributeError(name)
         return getattr(self.dataset, name)
+
+
+class Stream(Dataset):
+    """An endless shuffled view of a dataset, indexed by the position k in the run.
+
+    Each epoch of `len(dataset)` positions visits every sample once. All generators are seeded before a sample is read.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int) -> None:
+        if len(dataset) == 0:
+            raise DataError('datasets.train: the dataset is empty')
+        self.dataset, self.seed = ErrorsAsSamples(dataset), seed
+        self._epoch, self._order = None, None
+
+    def __getitem__(self, k: int) -> Any:
+        """Return sample k, or the `UserError` met while reading it."""
+        epoch, i = divmod(k, len(self.dataset))
+        if self._epoch != epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng([self.seed, epoch]).permutation(len(self.dataset))
+        seed_all(self.seed, k)
+        return self.dataset[int(self._order[i])]
 
 
 def collate(samples: list) -> Any:
