@@ -38,7 +38,7 @@ class Term(nn.Module):
         self.weight = weight
         self.outputs = outputs
         self.start_iter, self.end_iter = start_iter, end_iter
-        self._takes_target = _takes_target(loss)
+        self._takes_target = takes_target(loss)
 
     def weight_at(self, current_iter: int) -> float:
         """Return the weight at an iteration."""
@@ -108,7 +108,7 @@ def build_term(entry: dict) -> Term:
     return Term(name, loss, weight, outputs, **window)
 
 
-def _takes_target(loss: nn.Module) -> bool:
+def takes_target(loss: nn.Module) -> bool:
     """False for a term that looks at the prediction alone: `forward(pred)` or `forward(pred, weight)`."""
     parameters = list(inspect.signature(loss.forward).parameters.values())
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):

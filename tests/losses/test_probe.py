@@ -10,8 +10,9 @@ from basicsr.color import chroma_uv
 from basicsr.losses import ChromaLoss, L1Loss, PSNRLoss, SSIMLoss
 from basicsr.losses.probe import CHANGES, find_faults, patchwork, probe_loss, read
 from basicsr.losses.probe.cost import measure_cost
-from basicsr.losses.probe.measures import channel_costs, extreme_readings, response_curve, takes_target
+from basicsr.losses.probe.measures import channel_costs, extreme_readings, response_curve
 from basicsr.losses.probe.pictures import grey_of, turn_hue, warm
+from basicsr.losses.term import takes_target
 
 PICTURE = patchwork(128)
 

@@ -17,10 +17,10 @@ from basicsr.losses.probe.measures import (
     precision_errors,
     read,
     response_curve,
-    takes_target,
 )
 from basicsr.losses.probe.pictures import CHANGES, Change, patchwork
 from basicsr.losses.probe.readings import Probe, Reading
+from basicsr.losses.term import takes_target
 
 __all__ = ['CHANGES', 'Change', 'Finding', 'Probe', 'Reading', 'find_faults', 'patchwork', 'probe_loss', 'read']
 

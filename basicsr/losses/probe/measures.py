@@ -31,11 +31,6 @@ def central(picture: Tensor, size: int) -> Tensor:
     return picture[..., top : top + height, left : left + width].contiguous()
 
 
-def takes_target(loss: nn.Module) -> bool:
-    """False for a loss that is called with the prediction alone."""
-    return Term('probe', loss)._takes_target
-
-
 def evaluate(loss: nn.Module, pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Value, summed over the parts that a loss may return, and gradient with respect to the prediction."""
     pred = pred.detach().clone().requires_grad_()
