@@ -12,16 +12,7 @@ from basicsr.utils.registry import (
     SCHEDULER_REGISTRY,
     Registry,
 )
-from basicsr.utils.run_options import (
-    DistOptions,
-    LoaderOptions,
-    LoggerOptions,
-    PathOptions,
-    RunOptions,
-    TermOptions,
-    TrainOptions,
-    ValOptions,
-)
+from basicsr.utils.run_options import SECTIONS, LoaderOptions, RunOptions, TermOptions
 from basicsr.utils.schema import Section
 
 # pydantic's names of limits, which it leaves as they are inside a union.
@@ -34,13 +25,7 @@ def make_schema() -> dict:
     It is milder than the program: nothing is required, as a file may inherit, and the arguments of components are free.
     """
     run = section_schema(RunOptions)
-    for key, section in {
-        'path': PathOptions,
-        'train': TrainOptions,
-        'val': ValOptions,
-        'logger': LoggerOptions,
-        'dist_params': DistOptions,
-    }.items():
+    for key, section in SECTIONS.items():
         run['properties'][key] = optional(section_schema(section))
     keys = run['properties']
     keys['model_type'] |= {'anyOf': [{'enum': names(MODEL_REGISTRY)}, {'type': 'string'}]}

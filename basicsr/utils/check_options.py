@@ -17,26 +17,14 @@ from basicsr.utils.registry import (
     SCHEDULER_REGISTRY,
 )
 from basicsr.utils.run_options import (
-    DistOptions,
+    SECTIONS,
     LoaderOptions,
-    LoggerOptions,
-    PathOptions,
     RunOptions,
     TermOptions,
-    TrainOptions,
-    ValOptions,
     start_contradiction,
 )
 from basicsr.utils.schema import check_section, takes_opt
 from basicsr.utils.weight_schedule import breakpoints, weight_at
-
-_SECTIONS = {
-    'path': PathOptions,
-    'train': TrainOptions,
-    'val': ValOptions,
-    'logger': LoggerOptions,
-    'dist_params': DistOptions,
-}
 
 
 def check_options(tree: Tree, source: str, is_train: bool) -> tuple[dict, list[str]]:
@@ -91,7 +79,7 @@ class _Check(Checker):
     def drop_empty(self, data: dict) -> None:
         """Take out what stands there without a value: sections, sets and metrics, which `~` removes."""
         val = data.get('val')
-        parts = [(data, _SECTIONS), (data.get('datasets'), None)]
+        parts = [(data, SECTIONS), (data.get('datasets'), None)]
         parts += [(val.get('metrics'), None)] if isinstance(val, dict) else []
         for section, keys in parts:
             if isinstance(section, dict):
@@ -113,7 +101,7 @@ class _Check(Checker):
         # A third-party model may read keys of its own; they cannot be checked.
         known, unchecked = self.split_unknown(RunOptions, data, (), third_party)
         checked = self.collect(check_section(RunOptions, known, ())) or {}
-        for key, section in _SECTIONS.items():
+        for key, section in SECTIONS.items():
             value = data.get(key)
             if value is None and (key == 'train' or (key == 'val' and self.is_train)):
                 checked[key] = None

@@ -148,6 +148,16 @@ class RunOptions(Section):
     dist_params: dict = _key({}, 'see below')
 
 
+# The sections below the top level that are checked by themselves.
+SECTIONS = {
+    'path': PathOptions,
+    'train': TrainOptions,
+    'val': ValOptions,
+    'logger': LoggerOptions,
+    'dist_params': DistOptions,
+}
+
+
 class LoaderOptions(Section):
     """Keys of every dataset, beside those of its type."""
 
