@@ -1,5 +1,7 @@
 """Means of logged values over a print interval, kept on the device until somebody reads them."""
 
+import math
+
 import torch
 
 from basicsr.utils.dist_util import mean_over_ranks
@@ -9,18 +11,19 @@ class RunningMean:
     """Accumulates named scalar tensors without waiting for the device. Values that are not finite count in no mean."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, torch.Tensor] = {}
-        self._counts: dict[str, torch.Tensor] = {}
+        # Iterations that log the same names are summed together, in a few operations for all names at once.
+        self._sums: dict[tuple[str, ...], torch.Tensor] = {}
 
     def add(self, values: dict[str, torch.Tensor]) -> None:
         """Add one value per name."""
-        for name, value in values.items():
-            value = value.detach().float()
-            finite = torch.isfinite(value)
-            value, count = torch.where(finite, value, 0.0), finite.float()
-            # Out of place: a caller may hold the tensor that was added first.
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts[name] + count if name in self._counts else count
+        names = tuple(values)
+        if not names:
+            return
+        stacked = torch.stack([value.detach().float() for value in values.values()])
+        finite = torch.isfinite(stacked)
+        # Sums and counts of the finite values, (2, names).
+        row = torch.stack([torch.where(finite, stacked, 0.0), finite.float()])
+        self._sums[names] = self._sums[names] + row if names in self._sums else row
 
     def read(self) -> dict[str, float]:
         """Return the means since the last call, over all ranks, and start anew; NaN where no value was finite.
@@ -29,7 +32,11 @@ class RunningMean:
         """
         if not self._sums:
             return {}
-        sums, counts = mean_over_ranks(torch.stack([*self._sums.values(), *self._counts.values()])).chunk(2)
-        values = dict(zip(self._sums, (sums / counts).tolist()))
-        self._sums, self._counts = {}, {}
-        return values
+        columns = [name for names in self._sums for name in names]
+        sums, counts = mean_over_ranks(torch.cat(list(self._sums.values()), dim=1)).tolist()
+        self._sums = {}
+        totals: dict[str, tuple[float, float]] = {}
+        for name, value, count in zip(columns, sums, counts):
+            before = totals.get(name, (0.0, 0.0))
+            totals[name] = (before[0] + value, before[1] + count)
+        return {name: value / count if count else math.nan for name, (value, count) in totals.items()}
