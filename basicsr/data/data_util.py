@@ -1,14 +1,25 @@
 """Finds image pairs in folders, in LMDBs, or by a list of names. Pairs are `{'lq_path': ..., 'gt_path': ...}`."""
 
+import functools
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from basicsr.utils.errors import DataError
 from basicsr.utils.misc import scandir
 
-IMAGE_EXTENSIONS = ('.bmp', '.jp2', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
+_LIGHT = ('.exr', '.hdr')
+IMAGE_EXTENSIONS = ('.bmp', '.jp2', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp', *_LIGHT)
 _NUM_EXAMPLES = 5
+# What a line of a list begins with: `name (h,w,c)`, or `name.jpg`, each followed by anything.
+_BEFORE_SIZE = re.compile(r'(\S.*?)\s+\(\s*\d+\s*,\s*\d+\s*(?:,\s*\d+\s*)?\)')
+_TO_ENDING = re.compile(rf'(\S.*?(?:{"|".join(map(re.escape, IMAGE_EXTENSIONS))}))(?=\s|$)', re.IGNORECASE)
+
+
+def as_roots(roots: str | list[str]) -> list[str]:
+    """Return one folder or several as a list."""
+    return [roots] if isinstance(roots, str) else roots
 
 
 def paths_from_folder(folder: str) -> list[str]:
@@ -27,7 +38,11 @@ def paths_from_lmdb(folder: str) -> list[str]:
 
 
 def paired_paths_from_folder(
-    folders: Sequence[str], keys: Sequence[str] = ('lq', 'gt'), filename_tmpl: str = '{}', section: str = 'datasets'
+    folders: Sequence[str],
+    keys: Sequence[str] = ('lq', 'gt'),
+    filename_tmpl: str = '{}',
+    section: str = 'datasets',
+    may_lack_partner: Collection[str] = (),
 ) -> list[dict[str, str]]:
     """Pair the images of two folders by name.
 
@@ -38,6 +53,7 @@ def paired_paths_from_folder(
         folders: of LQ and GT.
         filename_tmpl: makes the name of LQ from that of GT, both without ending: `{}_x4`.
         section: where the folders are set in the option file, for messages: `datasets.train`.
+        may_lack_partner: names, with or without ending, of images that are passed over if they have no partner.
 
     Raises:
         DataError: no such folder, no images, or images without a partner.
@@ -50,24 +66,40 @@ def paired_paths_from_folder(
                 f'{section}.dataroot_{key}: no images in {folder} (looked for {", ".join(IMAGE_EXTENSIONS)})'
             )
 
-    by_stem: dict[str, list[str]] = {}
-    for name in lq_names:
-        by_stem.setdefault(os.path.splitext(name)[0], []).append(name)
-    partners = {}
-    for gt_name in gt_names:
-        stem, ending = os.path.splitext(gt_name)
-        lq_stem = filename_tmpl.format(stem)
-        partners[gt_name] = _choose(by_stem.get(lq_stem, []), lq_stem + ending, f'{section}.dataroot_{keys[0]}')
-
+    partners, without_gt = match_names(lq_names, gt_names, filename_tmpl, f'{section}.dataroot_{keys[0]}')
     without_lq = [name for name, partner in partners.items() if partner is None]
-    without_gt = sorted(set(lq_names) - set(partners.values()))
+    without_lq, without_gt = (
+        [name for name in names if name not in may_lack_partner and os.path.splitext(name)[0] not in may_lack_partner]
+        for names in (without_lq, without_gt)
+    )
     if without_lq or without_gt:
         raise DataError(
             f'{section}: the images do not pair up (filename_tmpl: {filename_tmpl!r})'
             + _list_names(without_lq, f'of {len(gt_names)} images in {gt_folder} have no partner in dataroot_{keys[0]}')
             + _list_names(without_gt, f'of {len(lq_names)} images in {lq_folder} have no partner in dataroot_{keys[1]}')
         )
-    return [_pair(keys, os.path.join(lq_folder, lq), os.path.join(gt_folder, gt)) for gt, lq in partners.items()]
+    return [_pair(keys, os.path.join(lq_folder, lq), os.path.join(gt_folder, gt)) for gt, lq in partners.items() if lq]
+
+
+def match_names(
+    lq_names: Sequence[str], gt_names: Sequence[str], filename_tmpl: str, where: str
+) -> tuple[dict[str, str | None], list[str]]:
+    """Return the LQ name of each GT name, None for one without, and the LQ names that no GT name has.
+
+    Args:
+        filename_tmpl: makes the name of LQ from that of GT, both without ending.
+        where: what the message calls the folder of LQ.
+
+    Raises:
+        DataError: several LQ names that differ in the ending only, none with GT's.
+    """
+    by_stem = _names_by_stem(lq_names)
+    partners = {}
+    for gt_name in gt_names:
+        stem, ending = os.path.splitext(gt_name)
+        lq_stem = filename_tmpl.format(stem)
+        partners[gt_name] = _choose(by_stem.get(lq_stem, []), lq_stem + ending, where)
+    return partners, sorted(set(lq_names) - set(partners.values()))
 
 
 def paired_paths_from_lmdb(
@@ -101,19 +133,13 @@ def paired_paths_from_meta_info_file(
 ) -> list[dict[str, str]]:
     """Pair the images that a file lists: each line starts with the name of a GT image, the rest of it is not read.
 
+    A name with spaces ends where its size in parentheses begins, `living room.jpg (480,640,3)`, or with the ending of
+    an image. An LQ image may have another ending than its GT image, as in `paired_paths_from_folder`.
+
     Raises:
         DataError: no such folder or file, no names in it, or images that do not exist.
     """
-    lq_folder, gt_folder = _existing_folders(folders, keys, section)
-    if not os.path.isfile(meta_info_file):
-        raise DataError(f'{section}.meta_info_file: no such file: {meta_info_file}')
-    lines = Path(meta_info_file).read_text(encoding='utf-8').splitlines()
-    pairs = []
-    for gt_name in (line.split()[0] for line in lines if line.strip()):
-        stem, ending = os.path.splitext(gt_name)
-        lq_name = os.path.join(os.path.dirname(stem), filename_tmpl.format(os.path.basename(stem)) + ending)
-        pairs.append(_pair(keys, os.path.join(lq_folder, lq_name), os.path.join(gt_folder, gt_name)))
-
+    pairs = listed_pairs(folders, keys, meta_info_file, filename_tmpl, section)
     missing = [path for pair in pairs for path in pair.values() if not os.path.isfile(path)]
     if missing or not pairs:
         raise DataError(
@@ -121,6 +147,46 @@ def paired_paths_from_meta_info_file(
             + _list_names(missing, f'of {2 * len(pairs)} files do not exist')
         )
     return pairs
+
+
+def listed_pairs(
+    folders: Sequence[str], keys: Sequence[str], meta_info_file: str, filename_tmpl: str, section: str
+) -> list[dict[str, str]]:
+    """As `paired_paths_from_meta_info_file`, but the images may be missing."""
+    lq_folder, gt_folder = _existing_folders(folders, keys, section)
+    if not os.path.isfile(meta_info_file):
+        raise DataError(f'{section}.meta_info_file: no such file: {meta_info_file}')
+    lines = Path(meta_info_file).read_text(encoding='utf-8-sig').splitlines()
+    listed = functools.cache(lambda folder: _names_by_stem(_image_names(folder)))
+    pairs = []
+    for gt_name in (name_in_meta_info(line, gt_folder) for line in lines if line.strip()):
+        subfolder, name = os.path.split(gt_name)
+        stem, ending = os.path.splitext(name)
+        lq_name = filename_tmpl.format(stem) + ending
+        if not os.path.isfile(os.path.join(lq_folder, subfolder, lq_name)):
+            others = listed(os.path.join(lq_folder, subfolder)).get(filename_tmpl.format(stem), [])
+            lq_name = _choose(others, lq_name, f'{section}.dataroot_{keys[0]}') or lq_name
+        pairs.append(_pair(keys, os.path.join(lq_folder, subfolder, lq_name), os.path.join(gt_folder, gt_name)))
+    return pairs
+
+
+def name_in_meta_info(line: str, folder: str) -> str:
+    """Return the name of the image that a line of a list begins with.
+
+    BasicSR reads the first word. Names with spaces are longer: the longest reading of which a file exists in `folder`
+    counts; when none exists, the longest.
+    """
+    line = line.strip()
+    readings = [match[1] for pattern in (_BEFORE_SIZE, _TO_ENDING) if (match := pattern.match(line))]
+    readings.append(line.split()[0])
+    return next((name for name in readings if os.path.isfile(os.path.join(folder, name))), readings[0])
+
+
+def _names_by_stem(names: Sequence[str]) -> dict[str, list[str]]:
+    by_stem: dict[str, list[str]] = {}
+    for name in names:
+        by_stem.setdefault(os.path.splitext(name)[0], []).append(name)
+    return by_stem
 
 
 def _image_names(folder: str) -> list[str]:

@@ -1,21 +1,17 @@
 """Whether the two images of a pair fit together, told by the headers of the files."""
 
 import os
-import struct
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from basicsr.utils.errors import DataError
-from basicsr.utils.img_util import read_image
+from basicsr.utils.image_file import read_header
 
 Size = tuple[int, int]
 
 _MAX_PAIRS = 2000
 _NUM_EXAMPLES = 5
-_ORIENTATION = 0x0112  # the tag of Exif 2.32, section 4.6.4 A
-_ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 def fits(lq: Size, gt: Size, scale: int, tolerance: int) -> bool:
@@ -60,38 +56,10 @@ def check_pair_sizes(pairs: Sequence[dict[str, str]], scale: int, tolerance: int
 
 
 def image_size(path: str | os.PathLike) -> Size:
-    """Return (width, height) of the image that `read_image` makes of a file; from the header, where that is possible.
+    """Return (width, height) of the image that `read_image` makes of a file, from its header.
 
     Raises:
         DataError: the file cannot be read.
     """
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of large images, and of damage that is met again when the image is read
-            with Image.open(path) as img:
-                if _orientation(img) not in _ON_ITS_SIDE:
-                    return img.size
-                if img.format in ('JPEG', 'MPO'):
-                    return img.size[::-1]
-    # Whatever Pillow finds wrong: OpenCV reads the file all the same, or its error names it.
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
-        pass
-    # Also for other formats that lie on their side: which of them OpenCV turns depends on its version.
-    height, width = read_image(path).shape[:2]
-    return width, height
-
-
-def _orientation(img) -> int | None:
-    """Return the EXIF orientation of a Pillow image.
-
-    Its `getexif` would decode a PNG, and take an orientation from XMP, which OpenCV does not.
-    """
-    from PIL import Image
-
-    if img.format == 'TIFF':
-        return img.tag_v2.get(_ORIENTATION)
-    exif = Image.Exif()
-    exif.load(img.info.get('exif'))
-    return exif.get(_ORIENTATION)
+    header = read_header(path)
+    return header.width, header.height

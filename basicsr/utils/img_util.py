@@ -8,32 +8,41 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from basicsr.utils.atomic import write_atomic
 from basicsr.utils.errors import DataError, UserError
+from basicsr.utils.image_file import composite, read_picture
+from basicsr.utils.image_util import note
 from basicsr.utils.misc import import_cv2
 
 
-def read_image(source: bytes | str | os.PathLike, name: str | None = None) -> np.ndarray:
-    """Read a picture as (H, W, 3) BGR, uint8 or uint16.
+def read_image(
+    source: bytes | str | os.PathLike, name: str | None = None, alpha: Literal['drop', 'white', 'black'] = 'drop'
+) -> np.ndarray:
+    """Read a picture as (H, W, 3) BGR, uint8, uint16 or float32.
 
-    Sixteen bits stay sixteen bits, EXIF orientation is applied, grey is repeated in three channels, alpha is dropped.
+    Sixteen bits stay sixteen bits; OpenEXR, Radiance HDR and floating-point TIFF are linear light, values above 1 kept.
+    EXIF orientation is applied, colours of an embedded ICC profile are converted to sRGB if they differ, grey is
+    repeated in three channels.
 
     Args:
         source: path, or the bytes of an encoded picture.
         name: what messages call it, when `source` is bytes.
+        alpha: drop it (the log says so once), or put the picture on white or black.
 
     Raises:
-        DataError: no such file, not a whole picture, more pixels than OpenCV accepts (2^30), or samples that are
-            neither 8 nor 16 bits; the message names the file.
+        DataError: no such file, or not a picture that can be read faithfully, see `read_picture`; names the file.
     """
-    cv2 = import_cv2()
-    if isinstance(source, bytes):
-        content, name = source, name or 'encoded picture'
-    else:
-        content, name = _read_bytes(source), str(source)
-    img = _decode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, name)
-    if img.dtype not in (np.uint8, np.uint16):
-        raise DataError(f'{name}: its samples are {img.dtype}; convert it to 8 or 16 bits')
-    return img
+    if alpha not in ('drop', 'white', 'black'):
+        raise ValueError(f'alpha: {alpha!r} is not one of drop, white, black')
+    picture = read_picture(source, name)
+    if picture.alpha is None:
+        return picture.pixels
+    if alpha != 'drop':
+        return composite(picture, alpha)
+    if to_float(picture.alpha).min() < 1:
+        name = name or ('a picture' if isinstance(source, bytes) else str(source))
+        note(f'{name}: transparent parts; alpha is dropped, here and in further pictures', key='alpha')
+    return picture.pixels
 
 
 def imfrombytes(
@@ -48,7 +57,7 @@ def imfrombytes(
     flags = {'color': cv2.IMREAD_COLOR, 'grayscale': cv2.IMREAD_GRAYSCALE, 'unchanged': cv2.IMREAD_UNCHANGED}
     if flag not in flags:
         raise ValueError(f'flag: {flag!r} is not one of {", ".join(flags)}')
-    img = _decode(content, flags[flag], 'encoded picture')
+    img = _decode(content, flags[flag])
     return to_float(img) if float32 else img
 
 
@@ -73,16 +82,9 @@ def imwrite(
     """
     path = Path(file_path)
     content = _encode(img, path, params or [])
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    try:
-        if auto_mkdir:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError as error:
-        if partial.exists():
-            partial.unlink()
-        raise UserError(f'{path}: cannot write the picture: {error.strerror}') from None
+    if not (auto_mkdir or path.parent.is_dir()):
+        raise UserError(f'{path}: cannot write the picture: no such folder')
+    write_atomic(path, content.tobytes())
 
 
 def img2tensor(imgs: Any, bgr2rgb: bool = True, float32: bool = True) -> Any:
@@ -157,24 +159,17 @@ def _to_picture(tensor: torch.Tensor, rgb2bgr: bool, out_type: type, min_max: tu
     return np.ascontiguousarray(img, dtype=out_type)
 
 
-def _read_bytes(path: str | os.PathLike) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f'{path}: cannot read the picture: {error.strerror}') from None
-
-
-def _decode(content: bytes, flags: int, name: str) -> np.ndarray:
+def _decode(content: bytes, flags: int) -> np.ndarray:
     cv2 = import_cv2()
     if not content:
-        raise DataError(f'{name}: the file is empty')
+        raise DataError('encoded picture: it is empty')
     try:
         img = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:  # among others, more pixels than OpenCV accepts
-        raise DataError(f'{name}: cannot decode the picture: {error.err}') from None
+        raise DataError(f'encoded picture: cannot decode the picture: {error.err}') from None
     if img is None:
         raise DataError(
-            f'{name}: not a picture that OpenCV can read, or a truncated or damaged one ({len(content):,} bytes)'
+            f'encoded picture: not one that OpenCV can read, or a truncated or damaged one ({len(content):,} bytes)'
         )
     return img
 

@@ -104,6 +104,45 @@ def test_meta_info_file(folders, tmp_path):
         paired_paths_from_meta_info_file([lq, gt], ['lq', 'gt'], str(tmp_path / 'none.txt'))
 
 
+def test_names_with_spaces_in_a_list(folders, tmp_path):
+    both = ['living room.jpg', 'bath (1, 2).png', 'a.jpg', 'a.jpg copy.jpg']
+    lq, gt = folders(both, both)
+    meta = tmp_path / 'meta.txt'
+    meta.write_text(
+        'living room.jpg (480,640,3)\nliving room.jpg\nbath (1, 2).png (4,5,3) 1\n'
+        'a.jpg copy.jpg (4,5,3)\na.jpg copy (4,5,3)\na.jpg anything\n'
+    )
+    pairs = paired_paths_from_meta_info_file([lq, gt], ['lq', 'gt'], str(meta))
+    expected = ['living room.jpg'] * 2 + ['bath (1, 2).png', 'a.jpg copy.jpg', 'a.jpg', 'a.jpg']
+    assert names(pairs) == [(name, name) for name in expected]
+
+    meta.write_text('dining room.jpg (480,640,3)\n')
+    with pytest.raises(DataError, match=r'2 of 2 files do not exist: .*lq/dining room\.jpg, .*gt/dining room\.jpg'):
+        paired_paths_from_meta_info_file([lq, gt], ['lq', 'gt'], str(meta))
+
+
+def test_inputs_in_a_list_may_have_other_endings(folders, tmp_path):
+    lq, gt = folders(['a_x4.jpg', 'b_x4.png', 'c_x4.bmp', 'c_x4.jpg'], ['a.tif', 'b.png', 'c.png'])
+    meta = tmp_path / 'meta.txt'
+    meta.write_text('a.tif\nb.png\n')
+    pairs = paired_paths_from_meta_info_file([lq, gt], ['lq', 'gt'], str(meta), '{}_x4')
+    assert names(pairs) == [('a_x4.jpg', 'a.tif'), ('b_x4.png', 'b.png')]
+    meta.write_text('c.png\n')
+    with pytest.raises(DataError, match=r'c_x4\.bmp and c_x4\.jpg differ in the ending only'):
+        paired_paths_from_meta_info_file([lq, gt], ['lq', 'gt'], str(meta), '{}_x4')
+
+
+def test_a_list_names_files_in_folders_below(tmp_path):
+    for kind, name in (('lq', 'house/a_x2.jpg'), ('gt', 'house/a.png')):
+        (tmp_path / kind / 'house').mkdir(parents=True)
+        (tmp_path / kind / name).touch()
+    meta = tmp_path / 'meta.txt'
+    meta.write_text('house/a.png (4,5,3)\n')
+    folders = [str(tmp_path / 'lq'), str(tmp_path / 'gt')]
+    pairs = paired_paths_from_meta_info_file(folders, ['lq', 'gt'], str(meta), '{}_x2')
+    assert pairs == [{'lq_path': f'{folders[0]}/house/a_x2.jpg', 'gt_path': f'{folders[1]}/house/a.png'}]
+
+
 @needs_data
 def test_files_of_basicsr():
     lq, gt = str(DATA / 'lq.lmdb'), str(DATA / 'gt.lmdb')

@@ -42,31 +42,24 @@ def test_sizes_are_those_of_the_reader(tmp_path, ending):
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
-@pytest.mark.parametrize('ending', ['jpg', 'png', 'webp'])
+@pytest.mark.parametrize('ending', ['jpg', 'png', 'webp', 'tif'])
 def test_orientation_is_applied_as_the_reader_applies_it(tmp_path, ending, orientation):
     exif, path = Image.Exif(), tmp_path / f'a.{ending}'
     exif[0x0112] = orientation
     Image.new('RGB', (30, 20)).save(path, exif=exif)
     assert image_size(path) == read_image(path).shape[1::-1]
-    if ending == 'jpg':
-        assert image_size(path) == ((20, 30) if orientation >= 5 else (30, 20))
+    assert image_size(path) == ((20, 30) if orientation >= 5 else (30, 20))
 
 
-def test_headers_are_enough(tmp_path, monkeypatch):
+def test_headers_are_enough(tmp_path):
     """No image is decoded: the pixels of these are not even there."""
-    paths = [write(tmp_path / name, 300, 200) for name in ('a.png', 'b.jpg', 'c.bmp')]
-    monkeypatch.setattr(pair_sizes, 'read_image', lambda path: pytest.fail('decoded'))
-    for path in paths:
+    for path in [write(tmp_path / name, 300, 200) for name in ('a.png', 'b.jpg', 'c.bmp')]:
         content = Path(path).read_bytes()
         Path(path).write_bytes(content[: len(content) * 2 // 3])
         assert image_size(path) == (300, 200)
 
 
-def test_what_pillow_does_not_know_is_read(tmp_path, monkeypatch):
-    path = write(tmp_path / 'a.png', 30, 20)
-    monkeypatch.setattr(Image, 'open', lambda path: (_ for _ in ()).throw(Image.DecompressionBombError))
-    assert image_size(path) == (30, 20)
-    monkeypatch.undo()
+def test_what_is_no_picture_is_named(tmp_path):
     (tmp_path / 'b.png').write_text('no picture')
     with pytest.raises(DataError, match=r'b\.png: not a picture'):
         image_size(tmp_path / 'b.png')
