@@ -58,6 +58,9 @@ def train_pipeline(root_path: str, argv: list[str] | None = None):
     val_loaders = [build_val_loader(build_dataset(o)) for key, o in opt['datasets'].items() if key != 'train']
     seed_all(opt['manual_seed'])
     model = build_started_model(opt, start)
+    for dataset in (train_set, *(loader.dataset for loader in val_loaders)):
+        if hasattr(dataset, 'prepare'):
+            dataset.prepare()
     run = Run(opt, args.resolved, args.opt, start)
     logger.info(dict2str(args.resolved))
     log_statistics(opt, train_set, val_loaders)
@@ -79,7 +82,7 @@ def train_iterations(opt: dict, model, run: Run, train_set, val_loaders: list, s
     train_opt, total_iter, seed = opt['datasets']['train'], opt['train']['total_iter'], opt['manual_seed']
     batch_size, num_workers = train_opt['batch_size_per_gpu'], train_opt['num_worker_per_gpu']
     positions = (seed, start.iteration, total_iter, opt['rank'], opt['world_size'])
-    stream = build_stream(train_set, batch_size, num_workers, *positions, pin_memory=train_opt['pin_memory'])
+    stream = build_stream(train_set, batch_size, num_workers, *positions, train_opt['pin_memory'], model.device)
     samples_per_iter = batch_size * opt['world_size']
 
     val_freq = (opt['val'] or {}).get('val_freq')
@@ -105,7 +108,9 @@ def train_iterations(opt: dict, model, run: Run, train_set, val_loaders: list, s
             epoch = epoch_of(current_iter, samples_per_iter, train_set)
             if due(current_iter, opt['logger']['print_freq'], total_iter):
                 times = {'time': iter_timer.get_avg_time(), 'data_time': data_timer.get_avg_time()}
-                run.log(epoch, current_iter, model.get_current_learning_rate(), times, model.get_current_log())
+                values = {'data_wait': times['data_time'] / times['time'], **model.get_current_log()}
+                values |= passes_of(train_set, seed, current_iter * samples_per_iter)
+                run.log(epoch, current_iter, model.get_current_learning_rate(), times, values)
             if due(current_iter, opt['logger']['save_checkpoint_freq'], total_iter):
                 logger.info('Saving models and training states.')
                 model.save(epoch, current_iter)
@@ -156,6 +161,12 @@ def build_started_model(opt: dict, start: Start):
 def epoch_of(current_iter: int, samples_per_iter: int, train_set) -> int:
     """Return how many times the whole training set was seen before this iteration."""
     return max(current_iter - 1, 0) * samples_per_iter // len(train_set)
+
+
+def passes_of(train_set, seed: int, num_samples: int) -> dict[str, float]:
+    """Return how often each part of a mixture was seen, for the log; nothing for other sets."""
+    passes = train_set.epochs_at(seed, num_samples) if hasattr(train_set, 'epochs_at') else {}
+    return {f'epoch/{name}': number for name, number in passes.items()}
 
 
 def due(current_iter: int, freq: int, total_iter: int) -> bool:

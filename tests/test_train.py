@@ -67,6 +67,7 @@ def test_tensorboard_has_a_curve_per_term(train, tiny_root):
     assert set(events.Tags()['scalars']) == {
         'grad/clipped',
         'grad/norm',
+        'data_wait',
         'grad/skipped',
         'loss_weight/pixel',
         'loss_weight/ssim',
@@ -321,6 +322,7 @@ def test_two_ranks_equal_one_process(train, tiny_root):
     options['datasets']['train']['batch_size_per_gpu'] = 1
     file = tiny_root / 'two.yml'
     roots = {'path:experiments_root': 'experiments', 'path:tb_root': 'tb_logger'}
+    roots |= {'datasets:train:cache:dir': 'pixel_cache'}
     roots |= {f'datasets:{d}:dataroot_{k}': f'data/{d}/{k}' for d in ('train', 'val') for k in ('gt', 'lq')}
     overrides = [f'{key}={tiny_root / folder}' for key, folder in roots.items()]
     file.write_text(yaml.safe_dump(options | {'name': 'two'}))

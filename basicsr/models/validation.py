@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from basicsr.data.feed import feed
 from basicsr.metrics import calculate_metric
 from basicsr.utils.dist_util import get_dist_info
-from basicsr.utils.errors import UserError
 from basicsr.utils.img_util import imwrite, tensor2img
 from basicsr.utils.logger import get_root_logger
 
@@ -64,9 +64,8 @@ class ValidationMixin:
         names, scores, input_scores = [], [], []
 
         silent = None if self.opt['val'].get('pbar', True) else True  # None: show it on a terminal only
-        for data in tqdm(dataloader, desc=dataset_name, unit='image', leave=False, disable=silent):
-            if isinstance(data, UserError):
-                raise data
+        images = feed(dataloader, self.device)
+        for data in tqdm(images, dataset_name, len(dataloader), leave=False, unit='image', disable=silent):
             self.feed_data(data, is_val=True)
             self.test()
             visuals = _undo_normalization(self.get_current_visuals(), dataset_opt)

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from basicsr.utils.checker import Checker, dotted, options_section
-from basicsr.utils.errors import suggest
+from basicsr.utils.check_datasets import DatasetChecker
+from basicsr.utils.checker import dotted
 from basicsr.utils.explain import Path, describe
 from basicsr.utils.legacy import translate_legacy
 from basicsr.utils.option_tree import Tree, entry_name
 from basicsr.utils.registry import (
     ARCH_REGISTRY,
-    DATASET_REGISTRY,
     LOSS_REGISTRY,
     METRIC_REGISTRY,
     MODEL_REGISTRY,
@@ -18,12 +17,11 @@ from basicsr.utils.registry import (
 )
 from basicsr.utils.run_options import (
     SECTIONS,
-    LoaderOptions,
     RunOptions,
     TermOptions,
     start_contradiction,
 )
-from basicsr.utils.schema import check_section, takes_opt
+from basicsr.utils.schema import check_section
 from basicsr.utils.weight_schedule import breakpoints, weight_at
 
 
@@ -42,12 +40,8 @@ def check_options(tree: Tree, source: str, is_train: bool) -> tuple[dict, list[s
     return _Check(tree, is_train).run(source)
 
 
-class _Check(Checker):
+class _Check(DatasetChecker):
     """One pass over the options of a run."""
-
-    def __init__(self, tree: Tree, is_train: bool) -> None:
-        super().__init__(tree)
-        self.is_train = is_train
 
     def run(self, source: str) -> tuple[dict, list[str]]:
         data = self.tree.data
@@ -86,16 +80,6 @@ class _Check(Checker):
                 for key in [k for k, value in section.items() if value is None and (keys is None or k in keys)]:
                     del section[key]
 
-    def foreign_sets(self, datasets: Any) -> list:
-        """Return the keys of the sets whose type is a client's class that takes one `opt`."""
-        foreign = []
-        for key, options in datasets.items() if isinstance(datasets, dict) else ():
-            name = options.get('type') if isinstance(options, dict) else None
-            dataset = self.find(DATASET_REGISTRY, name, ('datasets', key, 'type'))
-            if dataset is not None and takes_opt(dataset) and options_section(dataset) is None:
-                foreign.append(key)
-        return foreign
-
     def sections(self, data: dict, third_party: bool) -> dict:
         """Check the top level and the sections below it."""
         # A third-party model may read keys of its own; they cannot be checked.
@@ -122,50 +106,6 @@ class _Check(Checker):
         extra = {k: v for k, v in value.items() if k not in known}
         self.notes += [f'{dotted(path + (key,))} is passed to the model unchecked' for key in extra]
         return known, extra
-
-    def datasets(self, datasets: Any) -> dict:
-        result = {}
-        names: dict[str, Any] = {}
-        for key, options in datasets.items() if isinstance(datasets, dict) else ():
-            path = ('datasets', key)
-            if not isinstance(key, str) or not isinstance(options, dict):
-                continue
-            if self.is_train and key != 'train' and key.split('_')[0] != 'val':
-                self.problems.append((path, "expected 'train', 'val' or 'val_<name>'"))
-                continue
-            result[key] = self.dataset(key, options, path)
-            name = result[key]['name']
-            if key != 'train' and name in names:
-                self.problems.append((path, f'is called {name!r}, as is {dotted(names[name])}: give it another `name`'))
-            names |= {name: path} if key != 'train' else {}
-        if self.is_train and isinstance(datasets, dict) and 'train' not in datasets:
-            self.problems.append((('datasets', 'train'), 'is required'))
-        return result
-
-    def dataset(self, key: str, options: dict, path: Path) -> dict:
-        dataset = self.find(DATASET_REGISTRY, options.get('type'), path + ('type',))
-        own = {k: v for k, v in options.items() if k not in LoaderOptions.model_fields}
-        loader = {k: v for k, v in options.items() if k not in own}
-        loader = self.collect(check_section(LoaderOptions, loader, path)) or {}
-        checked = own if dataset is None else self.dataset_arguments(dataset, own, path)
-        if key == 'train' and self.is_train and checked is not None and checked.get('gt_size', 0) is None:
-            self.problems.append((path + ('gt_size',), 'is required for training: the side of the square patches'))
-        return {**loader, 'name': loader.get('name') or key, **(checked or {})}
-
-    def dataset_arguments(self, dataset: Any, own: dict, path: Path) -> dict | None:
-        """Check the keys of a set that belong to its type."""
-        section = options_section(dataset)
-        if section is not None:
-            # One message for an unknown key should suggest from both sets of keys.
-            typos = [k for k in own if k not in section.model_fields]
-            known = [*section.model_fields, *LoaderOptions.model_fields]
-            self.problems += [(path + (k,), 'unknown key' + suggest(k, known)) for k in typos]
-            return self.collect(check_section(section, {k: v for k, v in own.items() if k not in typos}, path))
-        if not takes_opt(dataset):
-            return self.arguments(dataset, own, path, also_known=LoaderOptions.model_fields)
-        if own:
-            self.notes.append(f'{dotted(path)}: the keys of {dataset.__name__} are passed on unchecked')
-        return own
 
     def train(self, options: Any, checked: dict, third_party: bool) -> dict:
         if not isinstance(options, dict):
@@ -292,5 +232,9 @@ class _Check(Checker):
         self.notes += [
             f'datasets.{key}.batch_size_per_gpu has no effect: images are validated one by one' for key in batched
         ]
+        train_set = checked['datasets'].get('train', {})
+        mixes = any(entry.get('mixup') for entry in [train_set, *(train_set.get('mix') or [])])
+        if mixes and train_set.get('batch_size_per_gpu') == 1:
+            self.notes.append('mixup has no effect: a batch of one pair has no other pair to mix it with')
         if self.is_train and not sets and val.get('val_freq') is not None:
             self.notes.append('val has no effect: there is no set to validate on')

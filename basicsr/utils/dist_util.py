@@ -97,6 +97,16 @@ def value_of_rank_0(value: Any) -> Any:
     return value
 
 
+def values_of_ranks(value: Any) -> list:
+    """Return the values of all ranks, in their order, on every rank."""
+    world_size = get_dist_info()[1]
+    if world_size == 1:
+        return [value]
+    values = [None] * world_size
+    dist.all_gather_object(values, value)
+    return values
+
+
 def leave_dist() -> None:
     """Leave the process group, where there is one."""
     if dist.is_available() and dist.is_initialized():

@@ -59,8 +59,7 @@ RENAMED = {
 # Pattern -> why a run with this key cannot be what its author meant. Only if the value is not empty, zero or false.
 REFUSED = {
     'train.gan_opt': 'is not supported: ImageRestorationModel and SRModel train without a discriminator',
-    'train.mixup': 'is not supported; NAFNet itself has no such method',
-    'train.mixing_augs': 'is not supported',
+    'train.mixup': 'is not supported, nor has NAFNet such a method: write `datasets.train.mixup`',
     'datasets.*.mini_batch_sizes': _PATCHES,
     'datasets.*.gt_sizes': _PATCHES,
     'datasets.*.iters': _PATCHES,
@@ -91,6 +90,7 @@ def translate_legacy(
     train = tree.data.get('train')
     if isinstance(train, dict):
         translation.clipping(train)
+        translation.mixing(train)
         translation.losses(train)
     return translation.notes, translation.problems
 
@@ -118,7 +118,7 @@ class _Translation:
         refused = _find(REFUSED, path)
         if refused is not None and (refused == _FILLED_IN or not (of_model or of_dataset)):
             value = section.pop(key)
-            if value and not (isinstance(value, dict) and value.get('mixup', True) is False):
+            if value:
                 self.problems.append((path, refused))
         elif (new_keys := _find(RENAMED, path)) is not None and not of_dataset:
             self.rename(section, key, path, new_keys)
@@ -154,6 +154,24 @@ class _Translation:
             train['grad_clip'] = {'type': 'norm', 'max_norm': 0.01} if value else {'type': 'none'}
             self.tree.marks['train', 'grad_clip'] = self.tree.mark(where)
             self.notes.append(f'train.use_grad_clip is called grad_clip here: {train["grad_clip"]}')
+
+    def mixing(self, train: dict) -> None:
+        """Restormer's mixup stands under `train`; with `use_identity` it leaves half of the batches alone."""
+        where, sets = ('train', 'mixing_augs'), self.tree.data.get('datasets')
+        options = train.get('mixing_augs')
+        if self.third_party or 'mixing_augs' not in train:
+            return
+        del train['mixing_augs']
+        train_set = sets.get('train') if isinstance(sets, dict) else None
+        if not isinstance(options, dict) or not options.get('mixup') or not isinstance(train_set, dict):
+            return
+        if 'mixup' in train_set:
+            self.problems.append((where, 'is an old name of `datasets.train.mixup`, which is given too'))
+            return
+        prob = 0.5 if options.get('use_identity') else 1.0
+        train_set['mixup'] = {'prob': prob, 'beta': options.get('mixup_beta', 1.2)}
+        self.tree.marks['datasets', 'train', 'mixup'] = self.tree.mark(where)
+        self.notes.append(f'train.mixing_augs is called datasets.train.mixup here: {train_set["mixup"]}')
 
     def losses(self, train: dict) -> None:
         """`pixel_opt` and `perceptual_opt` become the entries `pix` and `percep`; every fork has more `<x>_opt`."""

@@ -117,7 +117,7 @@ class MessageLogger:
     def __call__(self, log_vars: dict[str, Any]) -> None:
         """Log `epoch`, `iter`, `lrs`, optionally `time` and `data_time`, and named values.
 
-        The line shows names without a slash, and `grad/norm`; TensorBoard gets all, `l_*` under `losses/`.
+        The line shows names without a slash, `grad/norm` and `epoch/*`; TensorBoard gets all, `l_*` under `losses/`.
         """
         values = dict(log_vars)
         epoch, current_iter, lrs = values.pop('epoch'), values.pop('iter'), values.pop('lrs')
@@ -133,7 +133,7 @@ class MessageLogger:
             )
 
         for name, value in values.items():
-            if '/' not in name or name == 'grad/norm':
+            if '/' not in name or name == 'grad/norm' or name.startswith('epoch/'):
                 message += f'{name.replace("/", "_")}: {value:.4e} '
             if self.tb_logger is not None:
                 self.tb_logger.add_scalar(f'losses/{name}' if name.startswith('l_') else name, value, current_iter)

@@ -141,9 +141,7 @@ def runtime_options(resolved: dict, root_path: str, is_train: bool, auto_resume:
         phase = str(key).split('_')[0]
         # `key` is for messages: where in the option file the set stands.
         options |= {'key': key, 'phase': phase if is_train else 'test', 'scale': opt['scale']}
-        for field in options:
-            if str(field).startswith(('dataroot', 'meta_info')):
-                options[field] = _absolute(options[field], root)
+        _make_absolute(options, root)
     for term in (opt['train'] or {}).get('losses', []):
         if str(term.get('weights')).endswith(('.pth', '.pt', '.safetensors')):
             term['weights'] = _absolute(term['weights'], root)
@@ -165,6 +163,18 @@ def runtime_options(resolved: dict, root_path: str, is_train: bool, auto_resume:
         path |= {'results_root': run, 'log': run, 'visualization': run / 'visualization'}
     opt['path'] = {key: str(value) if isinstance(value, Path) else value for key, value in path.items()}
     return opt
+
+
+def _make_absolute(dataset: dict, root: Path) -> None:
+    """Let the paths of a set start at the root."""
+    for field in dataset:
+        if str(field).startswith(('dataroot', 'meta_info', 'exclude')):
+            dataset[field] = _absolute(dataset[field], root)
+    if isinstance(dataset.get('cache'), dict) and 'dir' in dataset['cache']:
+        dataset['cache']['dir'] = _absolute(dataset['cache']['dir'], root)
+    for entry in dataset.get('mix') or []:
+        entry |= {'key': f'{dataset["key"]}.mix.{entry["name"]}', 'phase': dataset['phase'], 'scale': dataset['scale']}
+        _make_absolute(entry, root)
 
 
 def _metadata(info: Any) -> list:

@@ -119,6 +119,7 @@ def _same_definition(first: object, second: object) -> bool:
 
 ARCH_REGISTRY = Registry('arch', 'basicsr.archs', '_arch')
 DATASET_REGISTRY = Registry('dataset', 'basicsr.data', '_dataset')
+DEGRADATION_REGISTRY = Registry('degradation', 'basicsr.data.degradations', '_degradation')
 LOSS_REGISTRY = Registry('loss', 'basicsr.losses', '_loss')
 METRIC_REGISTRY = Registry('metric', 'basicsr.metrics', '')
 MODEL_REGISTRY = Registry('model', 'basicsr.models', '_model')

@@ -165,7 +165,27 @@ class LoaderOptions(Section):
     type: Str = _key(..., 'name of a registered dataset')
     batch_size_per_gpu: Int = _key(1, 'pairs per iteration and GPU (training)', gt=0)
     num_worker_per_gpu: Int = _key(0, 'processes that read images, per GPU; 0 reads in the training process', ge=0)
-    pin_memory: Bool = _key(False, 'page-locked memory, for faster copies to a GPU')
+    mix: list[dict] | None = _key(
+        None, 'training: several sets in fixed proportions, `[{name: ..., weight: ..., <keys of a set>}, ...]`'
+    )
+    pin_memory: Bool | None = _key(
+        None, 'page-locked memory, for faster copies to a GPU; by default where there is one'
+    )
+
+
+class MixOptions(Section):
+    """Keys of every entry of `datasets.train.mix`, beside those of its type; the others it has from the set itself."""
+
+    name: FolderName = _key(..., 'name of the entry in the log')
+    weight: Float = _key(1.0, 'share of the samples, relative to the other entries', gt=0)
+
+
+class DegradationOptions(Section):
+    """Keys of every entry of `degradations`, beside the arguments of its type."""
+
+    type: Str = _key(..., 'name of a registered degradation')
+    name: Str | None = _key(None, 'name of the entry; by default derived from the type', pattern=r'^[A-Za-z0-9_-]+$')
+    prob: Float = _key(1.0, 'share of the samples that it is applied to', ge=0, le=1)
 
 
 class TermOptions(Section):

@@ -25,6 +25,7 @@ class Same(ValidationMixin):
             'val': {'metrics': metrics, 'pbar': False, **val},
         }
         self.is_train, self.best_metric_results, self.input_results = is_train, {}, {}
+        self.device = torch.device('cpu')
 
     def feed_data(self, data, is_val=False):
         self.data = data

@@ -34,10 +34,25 @@ def test_keys_that_are_refused(tmp_path, pattern):
     assert problems(tmp_path, RUN, f'{path_of(pattern)}=[1]') == [
         f'--force_yml {pattern.replace("*", "train")}: {REFUSED[pattern]}'
     ]
-    for nothing in ('false', '~', '[]', '{mixup: false, mixup_beta: 1.2}'):
+    for nothing in ('false', '~', '[]'):
         options, notes = load_options(write(tmp_path, RUN), [f'{path_of(pattern)}={nothing}'])
         assert notes == []
         assert options == load_options(write(tmp_path, RUN))[0]
+
+
+def test_mixing_augs_of_restormer(tmp_path):
+    def load(value):
+        return load_options(write(tmp_path, RUN), [f'train:mixing_augs={value}'])
+
+    plain = load_options(write(tmp_path, RUN))
+    assert load('~') == load('{mixup: false, mixup_beta: 1.2}') == plain
+    options, notes = load('{mixup: true, mixup_beta: 0.8, use_identity: true}')
+    assert options['datasets']['train']['mixup'] == {'prob': 0.5, 'beta': 0.8}
+    assert notes == ["train.mixing_augs is called datasets.train.mixup here: {'prob': 0.5, 'beta': 0.8}"]
+    assert load('{mixup: true}')[0]['datasets']['train']['mixup'] == {'prob': 1.0, 'beta': 1.2}
+    twice = '--force_yml train.mixing_augs: is an old name of `datasets.train.mixup`, which is given too'
+    forced = ['train:mixing_augs={mixup: true}', 'datasets:train:mixup={prob: 0.3}']
+    assert problems(tmp_path, RUN, *forced) == [twice]
 
 
 VALUES = {
@@ -562,7 +577,8 @@ def test_a_clients_dataset_keeps_the_keys_it_may_read(tmp_path, clients):
         'type': 'TheirDataset',
         'batch_size_per_gpu': 2,
         'num_worker_per_gpu': 0,
-        'pin_memory': False,
+        'pin_memory': None,
+        'mix': None,
         'dataroot_gt': 'data/gt',
         'dataroot_lq': 'data/lq',
         'gt_size': 32,
