@@ -1,7 +1,7 @@
 """The only home of colour formulas: images are (..., 3, H, W) tensors of R, G, B in [0, 1]."""
 
 from basicsr.color.delta_e import delta_e_76, delta_e_2000, hue_difference
-from basicsr.color.hsv import rgb_to_hsv, round_chroma, saturation
+from basicsr.color.hsv import is_saturated, rgb_to_hsv, round_chroma, saturation
 from basicsr.color.lab import lab_to_lch, lab_to_rgb, lch_to_lab, rgb_to_lab
 from basicsr.color.oklab import rgb_to_oklab
 from basicsr.color.rgb import linear_to_srgb, srgb_to_linear
@@ -12,6 +12,7 @@ __all__ = [
     'delta_e_76',
     'delta_e_2000',
     'hue_difference',
+    'is_saturated',
     'lab_to_lch',
     'lab_to_rgb',
     'lch_to_lab',

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from basicsr.color.rgb import as_image, check_space, linear_to_srgb, mix_channels, srgb_to_linear
+from basicsr.color.rgb import as_image, check_space, linear_to_srgb, mix_channels, power, srgb_to_linear
 
 Matrix = tuple[tuple[float, float, float], ...]
 
@@ -96,8 +96,8 @@ def _lab(relative_xyz: list[Tensor]) -> Tensor:
 
 
 def _f(t: Tensor) -> Tensor:
-    root = t.clamp(min=_DELTA**3).pow(1 / 3)
-    return torch.where(t > _DELTA**3, root, t / (3 * _DELTA**2) + 4 / 29)
+    # The line is the root's tangent where they meet, so above it everywhere else.
+    return torch.minimum(power(t.clamp(min=_DELTA**3), 1 / 3), t / (3 * _DELTA**2) + 4 / 29)
 
 
 def _f_inverse(f: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from basicsr.color import chroma_uv, rgb_to_lab, saturation
+from basicsr.color import chroma_uv, is_saturated, rgb_to_lab
 from basicsr.losses.base_loss import PixelLoss
 from basicsr.losses.loss_util import Reduction, check_choice
 from basicsr.losses.shared_conversions import encoded, shared
@@ -18,9 +18,6 @@ from basicsr.utils.registry import LOSS_REGISTRY
 
 Space = Literal['srgb', 'linear']
 Where = Literal['all', 'saturated']
-
-# HSV saturation of darker pixels is mostly noise: with noise of 0.01 its error is 0.68 below V = 0.05, 0.03 above 0.2.
-DARKEST_SATURATED = 0.1
 
 # In units of the image; rounds the magnitude's cone where chroma is 0, where a square root has no finite gradient.
 MAGNITUDE_EPS = 1e-3
@@ -33,7 +30,7 @@ def saturated_mask(target: Tensor, threshold: float) -> Tensor:
         threshold: smallest HSV saturation, in [0, 1]; OpenCV's 60 of 255 is 60 / 255.
     """
     with torch.no_grad():
-        mask = (saturation(target) >= threshold) & (target.amax(-3) >= DARKEST_SATURATED)
+        mask = is_saturated(target, threshold)
         return mask.unsqueeze(-3).to(torch.promote_types(target.dtype, torch.float32))
 
 
