@@ -17,10 +17,21 @@ setup(
     python_requires='>=3.10',
     install_requires=(HERE / 'requirements.txt').read_text(encoding='utf-8').split(),
     extras_require={
+        'audit': ['imagehash>=4.3'],
+        'exr': ['OpenEXR>=3.3'],
+        'vips': ['pyvips[binary]>=3.0'],
         'lmdb': ['lmdb>=1.4'],
+        'safetensors': ['safetensors>=0.4'],
+        'onnx': ['onnx>=1.16', 'onnxruntime>=1.18'],
         'test': [
             'pytest>=8',
+            'imagehash>=4.3',
+            'OpenEXR>=3.3',
+            'pyvips[binary]>=3.0',
             'lmdb>=1.4',
+            'safetensors>=0.4',
+            'onnx>=1.16',
+            'onnxruntime>=1.18',
             'ruff>=0.8',
             'matplotlib>=3.8',
             'scikit-image>=0.24',
@@ -29,7 +40,13 @@ setup(
             'pytorch-msssim>=1.0',
         ],
     },
-    entry_points={'console_scripts': ['basicsr-train=basicsr.train:main', 'basicsr-test=basicsr.test:main']},
+    entry_points={
+        'console_scripts': [
+            'basicsr-train=basicsr.train:main',
+            'basicsr-test=basicsr.test:main',
+            'basicsr-infer=basicsr.inference:main',
+        ]
+    },
     classifiers=[
         'Programming Language :: Python :: 3',
         'Topic :: Scientific/Engineering :: Image Processing',

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -12,7 +12,10 @@ from basicsr.utils.errors import CheckpointError
 
 
 def save_atomic(data: Any, path: str | Path) -> None:
-    """Write `data` with torch.save so that `path` is, at any moment, the old file or the complete new one.
+    """Write `data` so that `path` is, at any moment, the old file or the complete new one.
+
+    Args:
+        path: `*.safetensors` takes a state dict and writes that format; other names, anything that torch.save takes.
 
     Raises:
         CheckpointError: the file cannot be written, or holds NaN or infinity.
@@ -26,7 +29,7 @@ def save_atomic(data: Any, path: str | Path) -> None:
     partial = path.with_name(f'{path.name}.partial.{os.getpid()}')
     try:
         with open(partial, 'wb') as file:
-            torch.save(data, file)
+            _serialize(data, path, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -35,6 +38,25 @@ def save_atomic(data: Any, path: str | Path) -> None:
         raise CheckpointError(f'{path}: cannot be written: {error}') from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _serialize(data: Any, path: Path, file: BinaryIO) -> None:
+    if path.suffix != '.safetensors':
+        torch.save(data, file)
+        return
+    # Tensors that share memory, or are strided, are no error here: each is written by itself.
+    file.write(_safetensors(path).save({name: value.contiguous().clone() for name, value in data.items()}))
+
+
+def _safetensors(path: Path) -> Any:
+    """Import the optional package for safetensors files."""
+    try:
+        import safetensors.torch
+    except ImportError:
+        raise CheckpointError(
+            f'{path}: needs the package safetensors: pip install "basicsr[safetensors]", or safetensors itself'
+        ) from None
+    return safetensors.torch
 
 
 def _sync_folder(folder: Path) -> None:
@@ -64,13 +86,15 @@ def nonfinite_tensors(data: Any, name: str = '') -> Iterator[str]:
 
 
 def load_file(path: str | Path) -> Any:
-    """Read a file of torch.save onto the CPU. Never runs code that the file holds.
+    """Read a file of torch.save, or a safetensors file by its ending, onto the CPU. Never runs code that it holds.
 
     Raises:
         CheckpointError: there is no such file, it is damaged, or it holds more than tensors and plain values.
     """
     if not Path(path).is_file():
         raise CheckpointError(f'{path}: no such file')
+    if Path(path).suffix == '.safetensors':
+        return _load_safetensors(Path(path))
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # torch raises a dozen types for damaged and foreign files
@@ -81,12 +105,23 @@ def load_file(path: str | Path) -> Any:
         raise CheckpointError(f'{path}: is damaged, or no file of torch.save: {reason}') from None
 
 
-def select_weights(data: Any, key: str | None, path: str) -> tuple[dict[str, torch.Tensor], str]:
+def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    reader = _safetensors(path)
+    try:
+        return reader.load_file(path)
+    except Exception as error:  # its own error type is no part of what the package promises
+        raise CheckpointError(f'{path}: is damaged, or no safetensors file: {error}') from None
+
+
+def select_weights(
+    data: Any, key: str | None, path: str, option: str = 'path.param_key_g'
+) -> tuple[dict[str, torch.Tensor], str]:
     """Pick the state dict out of a weights file, without `module.` prefixes.
 
     Args:
         key: key of the weights; `auto` takes `params_ema` if present, else `params`, else the file itself; None takes
             the file itself.
+        option: what messages call the place where the user gives the key.
 
     Returns:
         The state dict, and what was taken: a key, or `the file itself`.
@@ -101,7 +136,7 @@ def select_weights(data: Any, key: str | None, path: str) -> tuple[dict[str, tor
     if key not in layouts and not (key is None and _is_weights(data)):
         place = 'at its top level' if key is None else f"at the key '{key}'"
         choices = ', '.join(map(str, layouts)) or '~ (the file itself)'
-        raise CheckpointError(f'{path}: holds no weights {place}; set path.param_key_g to one of: {choices}')
+        raise CheckpointError(f'{path}: holds no weights {place}; set {option} to one of: {choices}')
     weights = data if key is None else data[key]
     return {name.removeprefix('module.'): value for name, value in weights.items()}, key or 'the file itself'
 
