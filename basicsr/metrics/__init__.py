@@ -1,9 +1,20 @@
 """Metrics: `calculate_*` functions. The import below is the inventory."""
 
+from basicsr.metrics import color_fidelity_metrics  # noqa: F401 - registers the `calculate_*` of the colours
+from basicsr.metrics.color_fidelity import BETTER, COLOR_FIDELITY, color_fidelity
 from basicsr.metrics.psnr_ssim import calculate_psnr, calculate_psnr_pt, calculate_ssim, calculate_ssim_pt
 from basicsr.utils.registry import METRIC_REGISTRY
 
-__all__ = ['calculate_metric', 'calculate_psnr', 'calculate_psnr_pt', 'calculate_ssim', 'calculate_ssim_pt']
+__all__ = [
+    'BETTER',
+    'COLOR_FIDELITY',
+    'calculate_metric',
+    'calculate_psnr',
+    'calculate_psnr_pt',
+    'calculate_ssim',
+    'calculate_ssim_pt',
+    'color_fidelity',
+]
 
 
 def calculate_metric(data: dict, opt: dict) -> float:
