@@ -18,7 +18,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from basicsr.data import build_dataset, build_stream, build_val_loader
 from basicsr.engine.run import Run
 from basicsr.engine.start import Start, choose_seed, decide_start, seed_iteration, set_deterministic
+from basicsr.metrics.gates import read_reference
 from basicsr.models import build_model
+from basicsr.models.validation import gallery_options
 from basicsr.utils.cli import run_cli
 from basicsr.utils.dist_util import get_dist_info, init_dist, leave_dist
 from basicsr.utils.errors import UserError
@@ -55,10 +57,13 @@ def train_pipeline(root_path: str, argv: list[str] | None = None):
     start = decide_start(opt, args.resolved, args.allow_changed)
     opt['manual_seed'] = args.resolved['manual_seed'] = choose_seed(opt['manual_seed'], start)
     train_set = build_dataset(opt['datasets']['train'])
-    val_loaders = [build_val_loader(build_dataset(o)) for key, o in opt['datasets'].items() if key != 'train']
+    val_sets = [build_dataset(o) for key, o in opt['datasets'].items() if key != 'train']
+    val_loaders = [build_val_loader(val_set, opt['rank'], opt['world_size']) for val_set in val_sets]
+    for val_set in val_sets:
+        read_reference(opt['val'] or {}, val_set.opt['name'])
     seed_all(opt['manual_seed'])
     model = build_started_model(opt, start)
-    for dataset in (train_set, *(loader.dataset for loader in val_loaders)):
+    for dataset in (train_set, *val_sets):
         if hasattr(dataset, 'prepare'):
             dataset.prepare()
     run = Run(opt, args.resolved, args.opt, start)
@@ -175,13 +180,18 @@ def due(current_iter: int, freq: int, total_iter: int) -> bool:
 
 
 def validate(model, val_loaders: list, current_iter: int, run: Run, save_img: bool) -> None:
-    """Validate on every set."""
+    """Validate on every set, and keep the best weights."""
     for loader in val_loaders:
         model.validation(loader, current_iter, run.tb_logger, save_img)
         name = loader.dataset.opt['name']
         run.log_validation(
-            current_iter, name, getattr(model, 'metric_results', {}), getattr(model, 'input_results', {}).get(name, {})
+            current_iter,
+            name,
+            getattr(model, 'metric_results', {}),
+            getattr(model, 'input_results', {}).get(name, {}),
+            {verdict.metric: verdict.passed for verdict in getattr(model, 'gate_results', {}).get(name, [])},
         )
+    model.keep_best(current_iter)
 
 
 def log_statistics(opt: dict, train_set, val_loaders: list) -> None:
@@ -205,6 +215,8 @@ def log_results(opt: dict, run: Run) -> None:
     lines = [f'weights:  {shorten(opt["path"]["models"])}']
     if opt['val'] is not None and opt['val']['save_img']:
         lines.append(f'pictures: {shorten(opt["path"]["visualization"])}')
+    if gallery_options(opt['val'] or {}) is not None:
+        lines.append(f'worst images: {shorten(Path(opt["path"]["val"], "gallery.html"))}')
     if run.tb_logger is not None:
         lines.append(f'curves:   tensorboard --logdir {shorten(run.tb_folder.parent)}')
     get_root_logger().info('Results:\n  ' + '\n  '.join(lines))

@@ -13,6 +13,7 @@ from basicsr.utils.legacy import LOSS_OPTS, NO_EFFECT, REFUSED, RENAMED
 from basicsr.utils.registry import (
     ARCH_REGISTRY,
     DATASET_REGISTRY,
+    DEGRADATION_REGISTRY,
     LOSS_REGISTRY,
     METRIC_REGISTRY,
     MODEL_REGISTRY,
@@ -21,10 +22,12 @@ from basicsr.utils.registry import (
     Registry,
 )
 from basicsr.utils.run_options import (
+    DegradationOptions,
     DistOptions,
     GradClipOptions,
     LoaderOptions,
     LoggerOptions,
+    MixOptions,
     PathOptions,
     RunOptions,
     TermOptions,
@@ -43,11 +46,14 @@ SECTIONS = {
     'logger': LoggerOptions,
     'dist_params': DistOptions,
     'datasets.*': LoaderOptions,
+    'datasets.train.mix[]': MixOptions,
+    'datasets.*.degradations[]': DegradationOptions,
 }
 # Heading -> registry, and the parameters that the program fills.
 COMPONENTS = {
     'Networks (`network_g`)': (ARCH_REGISTRY, ()),
     'Losses (`train.losses[]`)': (LOSS_REGISTRY, ('loss_weight',)),
+    'Degradations (`datasets.*.degradations[]`)': (DEGRADATION_REGISTRY, ()),
     'Schedules (`train.scheduler`)': (SCHEDULER_REGISTRY, ('optimizer', 'last_epoch')),
     'Metrics (`val.metrics.*`)': (METRIC_REGISTRY, ('img', 'img2')),
 }
@@ -104,13 +110,16 @@ def section_rows(section: type[Section]) -> Iterable[tuple[str, str, str, str]]:
 
 
 def dataset_parts() -> Iterable[str]:
-    """Yield a table per dataset, and one per section that is nested in its keys."""
+    """Yield a table per dataset, its own keys first, and one per section that is nested in their keys."""
+    nested = {}
     for name, dataset in components(DATASET_REGISTRY):
         section = dataset.Options
-        yield f'## `datasets.*` with `type: {name}`\n\n{summary(dataset)}\n\n{table(section_rows(section))}'
-        for key, field in section.model_fields.items():
-            if inner := nested_section(field.annotation):
-                yield f'### `datasets.*.{key}`\n\n{inner.__doc__}\n\n{table(section_rows(inner))}'
+        own = section.__annotations__
+        rows = sorted(section_rows(section), key=lambda row: row[0] not in own)
+        yield f'## `datasets.*` with `type: {name}`\n\n{summary(dataset)}\n\n{table(rows)}'
+        nested |= {key: inner for key, f in section.model_fields.items() if (inner := nested_section(f.annotation))}
+    for key, inner in nested.items():
+        yield f'### `datasets.*.{key}`\n\n{inner.__doc__}\n\n{table(section_rows(inner))}'
 
 
 def components(registry: Registry) -> list[tuple[str, Any]]:

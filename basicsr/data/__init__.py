@@ -69,17 +69,18 @@ def build_dataloader(
     )
 
 
-def build_val_loader(dataset: Dataset) -> DataLoader:
-    """Return a loader of the raw samples of a set, one by one, in order, for `feed`.
+def build_val_loader(dataset: Dataset, rank: int = 0, world_size: int = 1) -> DataLoader:
+    """Return a loader of a rank's share of the raw samples of a set, one by one, in order, for `feed`.
 
-    `dataset.opt` says how many workers read. A sample that could not be read is a `UserError`.
+    `dataset.opt` says how many workers read. A sample that could not be read is a `UserError`. The loader's `sampler`
+    tells the indices.
     """
     opt = getattr(dataset, 'opt', {})
     num_workers = opt.get('num_worker_per_gpu', 0)
     return DataLoader(
         RawSamples(dataset),
         batch_size=1,
-        shuffle=False,
+        sampler=range(rank, len(dataset), world_size),
         num_workers=num_workers,
         collate_fn=collate,
         pin_memory=pins(opt.get('pin_memory'), 'cuda' if torch.cuda.is_available() else 'cpu'),

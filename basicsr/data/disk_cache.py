@@ -60,7 +60,7 @@ class DiskCache:
     def free_bytes(self) -> int:
         """Return the space that is left on the disk of the folder."""
         folder = Path(self.folder)
-        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        existing = next(parent for parent in (folder, *folder.parents) if os.path.exists(parent))
         return shutil.disk_usage(existing).free
 
     def survey(self, paths: Sequence[str]) -> Survey:

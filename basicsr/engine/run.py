@@ -1,5 +1,6 @@
 """The folder of a run and everything that is written while it trains, weights apart."""
 
+import json
 import os
 import re
 import shutil
@@ -128,6 +129,7 @@ class Run:
         files = [*self.folder.glob('training_states/*.state'), *self.folder.glob('models/net_*.pth')]
         names = {file: re.fullmatch(r'(?:net_.+_)?(\d+)', file.stem) for file in files}
         newer = [file for file, name in names.items() if name and int(name[1]) > iteration]
+        newer += self._best_after(iteration)
         aside = self.folder / f'abandoned_{get_time_str()}'
         for file in newer:
             target = aside / file.relative_to(self.folder)
@@ -135,6 +137,15 @@ class Run:
             os.replace(file, target)
         if newer:
             get_root_logger().info(f'{len(newer)} states and weights after iteration {iteration} are moved to {aside}')
+
+    def _best_after(self, iteration: int) -> list[Path]:
+        """Return the best weights and the note beside them, if they are of a later iteration."""
+        note = self.folder / 'models' / 'net_g_best.json'
+        try:
+            is_later = json.loads(note.read_text(encoding='utf-8'))['iter'] > iteration
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+        return [file for file in (note, note.with_suffix('.pth')) if is_later and file.is_file()]
 
     def _make_folders(self, path: dict) -> None:
         for key in ('models', 'training_states', 'visualization'):
@@ -153,12 +164,23 @@ class Run:
             self.tb_logger.add_scalar('lr', lrs[0], current_iter)
 
     def log_validation(
-        self, current_iter: int, dataset_name: str, results: dict[str, float], inputs: dict[str, float]
+        self,
+        current_iter: int,
+        dataset_name: str,
+        results: dict[str, float],
+        inputs: dict[str, float],
+        gates: dict[str, bool] | None = None,
     ) -> None:
-        """Note the scores of a validation for programs; people read them in the log and in TensorBoard."""
+        """Note the scores of a validation for programs; people read them in the log and in TensorBoard.
+
+        Args:
+            inputs: what the untouched inputs score.
+            gates: metric -> whether its limits are kept.
+        """
         if self.metrics is not None and results:
             event: dict[str, Any] = {'iter': current_iter, 'val': dataset_name, **results}
-            self.metrics.write(event | {f'input_{name}': value for name, value in inputs.items()})
+            event |= {f'input_{name}': value for name, value in inputs.items()}
+            self.metrics.write(event | ({'gates': gates} if gates else {}))
 
     def close(self) -> None:
         """Flush and close the curves, and leave the folder to other processes."""

@@ -34,6 +34,7 @@ class BaseModel(ValidationMixin):
         self.log_dict: dict = {}
         self.best_metric_results: dict[str, dict] = {}
         self.input_results: dict[str, dict[str, float]] = {}
+        self._has_warned_of_tiles = False
 
     # Networks.
 
@@ -99,7 +100,7 @@ class BaseModel(ValidationMixin):
 
     @master_only
     def save_network(
-        self, net: nn.Module | list, net_label: str, current_iter: int, param_key: str | list = 'params'
+        self, net: nn.Module | list, net_label: str, current_iter: int | str, param_key: str | list = 'params'
     ) -> None:
         """Write `models/<net_label>_<iteration>.pth`; iteration -1 is called `latest`.
 

@@ -10,6 +10,7 @@ from basicsr.archs import build_network
 from basicsr.engine.finite import report_nonfinite, step_if_finite
 from basicsr.engine.grad_clip import clip_gradients
 from basicsr.engine.running_mean import RunningMean
+from basicsr.engine.tiling import global_layers, last_output, tiled
 from basicsr.losses.ledger import LastLayer, read_ledger
 from basicsr.losses.objective import build_objective
 from basicsr.losses.term import Term
@@ -179,10 +180,24 @@ class ImageRestorationModel(BaseModel):
         net = self.net_g_ema if hasattr(self, 'net_g_ema') else self.get_bare_model(self.net_g)
         was_training = net.training
         net.eval()
+        tile = (self.opt.get('val') or {}).get('tile')
         with torch.inference_mode():
-            output = net(self.lq)
+            if tile and max(self.lq.shape[-2:]) > tile['size']:
+                self._warn_of_tiles(net)
+                self.output = tiled(net, self.lq, **tile, scale=self.opt.get('scale', 1))
+            else:
+                self.output = last_output(net(self.lq))
         net.train(was_training)
-        self.output = output[-1] if isinstance(output, list | tuple) else output
+
+    def _warn_of_tiles(self, net: torch.nn.Module) -> None:
+        """Say once of a network that looks at the whole image that tiles change what it gives."""
+        layers = global_layers(net)
+        if layers and not self._has_warned_of_tiles:
+            self._has_warned_of_tiles = True
+            get_root_logger().warning(
+                f'val.tile: {layers[0]} averages over the whole image, or tile: the result depends on the tiles; '
+                'NAFNetLocal does not (docs/inference.md)'
+            )
 
     def get_current_visuals(self) -> dict[str, torch.Tensor]:
         """Return the current `lq`, `result` and, where there is one, `gt` on the CPU."""
@@ -194,12 +209,16 @@ class ImageRestorationModel(BaseModel):
     # Files.
 
     def save(self, epoch: int, current_iter: int) -> None:
-        """Write the weights (`params`, with EMA also `params_ema`), then the training state."""
+        """Write the weights, then the training state."""
+        self.save_weights(current_iter)
+        self.save_training_state(epoch, current_iter)
+
+    def save_weights(self, current_iter: int | str) -> None:
+        """Write `net_g_<iteration>.pth`: `params`, with EMA also `params_ema`; iteration -1 is called `latest`."""
         if hasattr(self, 'net_g_ema'):
             self.save_network([self.net_g, self.net_g_ema], 'net_g', current_iter, param_key=['params', 'params_ema'])
         else:
             self.save_network(self.net_g, 'net_g', current_iter)
-        self.save_training_state(epoch, current_iter)
 
     def training_state(self) -> dict:
         """Return what continues this run beside the weights; with it, the weights found for `share` terms."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from basicsr.utils.check_datasets import DatasetChecker
+from basicsr.utils.check_validation import ValidationChecker
 from basicsr.utils.checker import dotted
 from basicsr.utils.explain import Path, describe
 from basicsr.utils.legacy import translate_legacy
@@ -10,7 +11,6 @@ from basicsr.utils.option_tree import Tree, entry_name
 from basicsr.utils.registry import (
     ARCH_REGISTRY,
     LOSS_REGISTRY,
-    METRIC_REGISTRY,
     MODEL_REGISTRY,
     OPTIMIZER_REGISTRY,
     SCHEDULER_REGISTRY,
@@ -40,7 +40,7 @@ def check_options(tree: Tree, source: str, is_train: bool) -> tuple[dict, list[s
     return _Check(tree, is_train).run(source)
 
 
-class _Check(DatasetChecker):
+class _Check(DatasetChecker, ValidationChecker):
     """One pass over the options of a run."""
 
     def run(self, source: str) -> tuple[dict, list[str]]:
@@ -65,6 +65,7 @@ class _Check(DatasetChecker):
             checked['train'] |= self.train(data['train'], checked['train'], third_party)
         if checked['val'] is not None:
             checked['val'] |= self.metrics(data.get('val'))
+            self.names_of_metrics(checked['val'], checked['datasets'])
 
         self.raise_problems(source)
         self.note_contradictions(checked)
@@ -201,23 +202,6 @@ class _Check(DatasetChecker):
             if {'start_iter', 'end_iter'} & losses[index].keys():
                 message = 'is found in the first iterations, so the term cannot have a `start_iter` or `end_iter`'
                 self.problems.append((path + (index, 'share'), message))
-
-    def metrics(self, val: Any) -> dict:
-        metrics = val.get('metrics') if isinstance(val, dict) else None
-        result = {}
-        for label, options in metrics.items() if isinstance(metrics, dict) else ():
-            path = ('val', 'metrics', label)
-            if not isinstance(options, dict):
-                continue
-            own = {k: v for k, v in options.items() if k != 'better'}
-            result[label] = self.component(METRIC_REGISTRY, own, path, filled=('img', 'img2'), also_known=['better'])
-            if 'better' in options:
-                result[label]['better'] = options['better']
-                if options['better'] not in ('higher', 'lower'):
-                    self.problems.append(
-                        (path + ('better',), f"expected 'higher' or 'lower', got {describe(options['better'])}")
-                    )
-        return {'metrics': result} if result else {}
 
     def note_contradictions(self, checked: dict) -> None:
         """Note what is allowed, but does nothing as it stands."""

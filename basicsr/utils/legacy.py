@@ -7,7 +7,8 @@ from basicsr.utils.explain import Problem
 from basicsr.utils.option_tree import Tree
 
 _STREAM = 'has no effect: the stream of training samples is endless and always shuffled'
-_TILES = 'has no effect: images are validated whole'
+_TILES = 'has no effect at the top level: write `val.tile: {size: 512, overlap: 64}`'
+_RATIO = 'has no effect: give the size of tiles in pixels, `val.tile: {size: 512, overlap: 64}`'
 _LOADER = 'has no effect: workers persist, and the next batches are always read ahead'
 _DISCRIMINATOR = 'has no effect: no discriminator is trained'
 _FILLED_IN = 'is filled in by the program, and cannot be given'
@@ -35,15 +36,11 @@ NO_EFFECT = {
     'train.net_d_iters': _DISCRIMINATOR,
     'train.net_d_init_iters': _DISCRIMINATOR,
     'val.rgb2bgr': 'has no effect: pictures are written with their colours in the right order',
-    'val.max_minibatch': _TILES,
-    'val.grids': _TILES,
-    'val.crop_size_h': _TILES,
-    'val.crop_size_w': _TILES,
-    'val.crop_size_h_ratio': _TILES,
-    'val.crop_size_w_ratio': _TILES,
+    'val.max_minibatch': 'has no effect: tiles run one by one',
+    'val.crop_size_h_ratio': _RATIO,
+    'val.crop_size_w_ratio': _RATIO,
     'val.trans_num': 'never had an effect in NAFNet',
     'val.window_size': 'has no effect: networks pad their input themselves',
-    'val.key_metric': 'has no effect: the best value of every metric is logged',
     'logger.wandb': 'has no effect: use `wandb sync` on the TensorBoard folder',
 }
 
@@ -63,7 +60,7 @@ REFUSED = {
     'datasets.*.mini_batch_sizes': _PATCHES,
     'datasets.*.gt_sizes': _PATCHES,
     'datasets.*.iters': _PATCHES,
-    'val.use_chop': 'is not supported: images are validated whole',
+    'val.use_chop': 'is not supported: write `val.tile: {size: 512, overlap: 64}`',
     'val.selfensemble_testing': 'is not supported',
     **dict.fromkeys(('rank', 'world_size', 'dist', 'is_train', 'auto_resume', 'root_path'), _FILLED_IN),
 }
@@ -92,6 +89,7 @@ def translate_legacy(
         translation.clipping(train)
         translation.mixing(train)
         translation.losses(train)
+    translation.grids()
     return translation.notes, translation.problems
 
 
@@ -172,6 +170,26 @@ class _Translation:
         train_set['mixup'] = {'prob': prob, 'beta': options.get('mixup_beta', 1.2)}
         self.tree.marks['datasets', 'train', 'mixup'] = self.tree.mark(where)
         self.notes.append(f'train.mixing_augs is called datasets.train.mixup here: {train_set["mixup"]}')
+
+    def grids(self) -> None:
+        """NAFNet's `grids` cuts crops of `crop_size_h` x `crop_size_w`, and averages where they overlap."""
+        val = self.tree.data.get('val')
+        if self.third_party or not isinstance(val, dict) or not {'grids', 'crop_size_h', 'crop_size_w'} & val.keys():
+            return
+        is_on, *sides = (val.pop(key, None) for key in ('grids', 'crop_size_h', 'crop_size_w'))
+        sides = [side for side in sides if isinstance(side, int) and side > 2]
+        where = ('val', 'grids')
+        if not is_on:
+            return
+        if val.get('tile') is not None:
+            self.problems.append((where, 'is an old name of `tile`, which is given too: remove one of them'))
+        elif sides:
+            size = max(sides)
+            val['tile'] = {'size': size, 'overlap': min(64, (size - 1) // 2)}
+            self.tree.marks['val', 'tile'] = self.tree.mark(where)
+            self.notes.append(f'val.grids is called tile here: {val["tile"]}')
+        else:
+            self.notes.append(f'val.grids {_RATIO}')
 
     def losses(self, train: dict) -> None:
         """`pixel_opt` and `perceptual_opt` become the entries `pix` and `percep`; every fork has more `<x>_opt`."""

@@ -161,14 +161,15 @@ class JsonLines:
     def write(self, event: dict[str, Any]) -> None:
         """Append one event. NaN and infinity, which JSON has not, become null."""
         with self.path.open('a', encoding='utf-8') as file:
-            file.write(json.dumps(_for_json(event), allow_nan=False) + '\n')
+            file.write(json.dumps(finite_or_null(event), allow_nan=False) + '\n')
 
 
-def _for_json(value: Any) -> Any:
+def finite_or_null(value: Any) -> Any:
+    """Return nested values with None in place of NaN and infinity, which JSON has not."""
     if isinstance(value, dict):
-        return {key: _for_json(item) for key, item in value.items()}
+        return {key: finite_or_null(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_for_json(item) for item in value]
+        return [finite_or_null(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -146,6 +146,9 @@ def runtime_options(resolved: dict, root_path: str, is_train: bool, auto_resume:
         if str(term.get('weights')).endswith(('.pth', '.pt', '.safetensors')):
             term['weights'] = _absolute(term['weights'], root)
 
+    if opt['val'] is not None:
+        opt['val']['gates_reference'] = _absolute(opt['val'].get('gates_reference'), root)
+
     path = opt['path']
     for field, info in PathOptions.model_fields.items():
         if 'root path' in _metadata(info):
@@ -156,11 +159,12 @@ def runtime_options(resolved: dict, root_path: str, is_train: bool, auto_resume:
             'models': run / 'models',
             'training_states': run / 'training_states',
             'visualization': run / 'visualization',
+            'val': run / 'val',
         }
         path |= {'experiments_root': run, 'log': run, 'tb_root': Path(path['tb_root']) / opt['name'], **folders}
     else:
         run = Path(path['results_root']) / opt['name']
-        path |= {'results_root': run, 'log': run, 'visualization': run / 'visualization'}
+        path |= {'results_root': run, 'log': run, 'visualization': run / 'visualization', 'val': run / 'val'}
     opt['path'] = {key: str(value) if isinstance(value, Path) else value for key, value in path.items()}
     return opt
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from basicsr.utils.schema import Bool, Count, Float, Int, RootPath, Section, Str
+from basicsr.utils.tile_options import TileOptions
 
 
 def check_folder_name(name: str) -> str:
@@ -103,6 +104,34 @@ class TrainOptions(Section):
     ema_decay: Float = _key(0.0, 'decay of the exponential moving average of the weights; 0 for none', ge=0, lt=1)
 
 
+class GateOptions(Section):
+    """Limits of one metric, on the mean over a set."""
+
+    min: Float | None = _key(None, 'the mean must not be lower')
+    max: Float | None = _key(None, 'the mean must not be higher')
+    min_delta: Float | None = _key(None, 'the mean difference to the reference must not be lower')
+    max_delta: Float | None = _key(None, 'the mean difference to the reference must not be higher')
+
+    @model_validator(mode='after')
+    def _has_a_limit(self):
+        if all(limit is None for _, limit in self):
+            raise ValueError('give a limit: `min`, `max`, `min_delta` or `max_delta`')
+        return self
+
+    @property
+    def compares(self) -> bool:
+        """True if it asks for a difference to a reference."""
+        return self.min_delta is not None or self.max_delta is not None
+
+
+class GalleryOptions(Section):
+    """Pictures of the worst images of every set, and of those that are named."""
+
+    worst: Count = _key(4, 'how many of the worst images of each set')
+    metric: Str = _key('de00_mean', 'what is worst: a metric of `val.metrics`, or of `val.color_fidelity`')
+    images: list[Str] = _key([], 'names of images that are always shown, with or without ending')
+
+
 class ValOptions(Section):
     """Validation during training, and the metrics of `test.py`."""
 
@@ -110,6 +139,24 @@ class ValOptions(Section):
     save_img: Bool = _key(False, 'write the output pictures')
     suffix: Str | None = _key(None, '`test.py`: ending of the picture names; by default the name of the run')
     metrics: dict[str, dict] | None = _key(None, 'label -> metric: `type` and its arguments; `better: higher|lower`')
+    color_fidelity: Bool = _key(
+        False, 'measure colours as well, on the float output: delta E, and what became of saturated colours'
+    )
+    gates: dict[str, GateOptions] | None = _key(
+        None, 'metric -> limits on its mean, `{min, max, min_delta, max_delta}`: PASS or FAIL at every validation'
+    )
+    gates_reference: RootPath | None = _key(
+        None, 'what `min_delta` and `max_delta` compare with: the folder of a run, or a CSV file of scores'
+    )
+    key_metric: Str | None = _key(
+        None,
+        'metric by which the best weights are kept as `net_g_best.pth`: `de00_mean`, or `val_color/de00_mean` for that '
+        'of one set; without a set, that of the first',
+    )
+    gallery: GalleryOptions | None = _key(None, 'pictures of the worst images; by default with `color_fidelity`')
+    tile: TileOptions | None = _key(
+        None, 'cut images that are larger than `size` into overlapping tiles: `{size: 512, overlap: 64}`'
+    )
     pbar: Bool = _key(True, 'show a progress bar on a terminal')
     use_image: Bool = _key(
         True, 'measure the 8-bit picture that is saved; false measures the float output, not clamped'

@@ -90,9 +90,11 @@ def check_section(section: type[Section], value: Any, path: Path) -> tuple[dict 
 
 
 def nested_section(annotation: Any) -> type[Section] | None:
-    """Return the section that an annotation such as `GradClipOptions | None` holds, if any."""
+    """Return the section that an annotation such as `GradClipOptions | None` is, if any; not one in a container."""
     if inspect.isclass(annotation) and issubclass(annotation, Section):
         return annotation
+    if typing.get_origin(annotation) in _CONTAINERS:
+        return None
     return next((inner for part in typing.get_args(annotation) if (inner := nested_section(part))), None)
 
 

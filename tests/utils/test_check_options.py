@@ -179,7 +179,18 @@ ONE_CHANGE = {
     'train:grad_clip:max_norm=0': 'train.grad_clip.max_norm: expected a number above 0, got 0 (int)',
     'val:metrics=[]': 'val.metrics: expected a section of keys, got [] (list)',
     'val:metrics:psnr=calculate_psnr': "val.metrics.psnr: expected a section of keys, got 'calculate_psnr' (str)",
-    'val:metrics:psnr:better=up': "val.metrics.psnr.better: expected 'higher' or 'lower', got 'up' (str)",
+    'val:metrics:psnr:better=up': "val.metrics.psnr.better: expected 'higher', 'lower' or the number that is best, "
+    "got 'up' (str)",
+    'val:key_metric=ssim': "val.key_metric: 'ssim' is not computed (computed: psnr; `color_fidelity: true` measures "
+    'colours)',
+    'val:key_metric=vall/psnr': "val.key_metric: there is no set 'vall'; did you mean 'val'? (sets: val)",
+    'val:gates={psn: {min: 3}}': "val.gates.psn: 'psn' is not computed; did you mean 'psnr'? (computed: psnr; "
+    '`color_fidelity: true` measures colours)',
+    'val:gates={psnr: {}}': 'val.gates.psnr: give a limit: `min`, `max`, `min_delta` or `max_delta`',
+    'val:gates={psnr: {min_delta: -0.1}}': 'val.gates: compare with a run: give its folder as `gates_reference`',
+    'val:gallery={metric: de00}': "val.gallery.metric: 'de00' is not computed (computed: psnr; `color_fidelity: true` "
+    'measures colours)',
+    'val:tile={size: 32, overlap: 16}': 'val.tile: `overlap` must be below half of `size`: 16 and 32',
     'val:metrics:psnr:img=1': 'val.metrics.psnr.img: calculate_psnr has no such argument',
     'dist_params:backend=mpi': "dist_params.backend: 'mpi' is not one of 'nccl', 'gloo'",
     # Data.

@@ -40,6 +40,21 @@ def test_keys_that_are_refused(tmp_path, pattern):
         assert options == load_options(write(tmp_path, RUN))[0]
 
 
+def test_grids_of_nafnet_are_tiles(tmp_path):
+    def load(*changes):
+        options, notes = load_options(write(tmp_path, RUN), [f'val:{change}' for change in changes])
+        return options['val']['tile'], notes
+
+    note = "val.grids is called tile here: {'size': 320, 'overlap': 64}"
+    assert load('grids=true', 'crop_size_h=256', 'crop_size_w=320') == ({'size': 320, 'overlap': 64}, [note])
+    assert load('grids=true', 'crop_size_h=64', 'crop_size_w=64')[0] == {'size': 64, 'overlap': 31}
+    assert load('grids=false', 'crop_size_h=256', 'crop_size_w=256') == (None, [])
+    tile, notes = load('grids=true', 'crop_size_h_ratio=0.5', 'crop_size_w_ratio=0.5')
+    assert tile is None and len(notes) == 3 and all('give the size of tiles in pixels' in note for note in notes)
+    twice = '--force_yml val.grids: is an old name of `tile`, which is given too: remove one of them'
+    assert problems(tmp_path, RUN, 'val:grids=true', 'val:tile={size: 256}') == [twice]
+
+
 def test_mixing_augs_of_restormer(tmp_path):
     def load(value):
         return load_options(write(tmp_path, RUN), [f'train:mixing_augs={value}'])
@@ -443,7 +458,7 @@ def tiny_sr():
 
 def test_nafnet_training(tmp_path):
     options, notes = load_options(write(tmp_path, NAFNET_TRAIN))
-    tiles = 'has no effect: images are validated whole'
+    tiles = 'has no effect: tiles run one by one'
     stream = 'has no effect: the stream of training samples is endless and always shuffled'
     assert notes == [
         'datasets.train.use_flip is called use_hflip here',
@@ -451,11 +466,9 @@ def test_nafnet_training(tmp_path):
         f'datasets.train.dataset_enlarge_ratio {stream}',
         'val.rgb2bgr has no effect: pictures are written with their colours in the right order',
         f'val.max_minibatch {tiles}',
-        f'val.grids {tiles}',
-        f'val.crop_size_h {tiles}',
-        f'val.crop_size_w {tiles}',
         'val.trans_num never had an effect in NAFNet',
         "train.pixel_opt is the entry 'pix' of train.losses here",
+        "val.grids is called tile here: {'size': 256, 'overlap': 64}",
         'num_gpu: 8: the number of processes is up to torchrun; each uses one GPU',
     ]
     assert options['name'] == 'NAFNet-SIDD-width32'
@@ -468,11 +481,10 @@ def test_nafnet_training(tmp_path):
 
 def test_nafnet_testing(tmp_path):
     options, notes = load_options(write(tmp_path, NAFNET_TEST), is_train=False)
-    tiles = 'has no effect: images are validated whole'
+    tiles = 'has no effect: tiles run one by one'
     assert notes == [
         'val.rgb2bgr has no effect: pictures are written with their colours in the right order',
         f'val.max_minibatch {tiles}',
-        f'val.grids {tiles}',
     ]
     assert options['network_g']['train_size'] == (1, 3, 256, 256)
     assert options['val']['save_img'] is True

@@ -145,6 +145,7 @@ def test_what_is_filled_in_for_training(tmp_path, monkeypatch):
         'models': str(run / 'models'),
         'training_states': str(run / 'training_states'),
         'visualization': str(run / 'visualization'),
+        'val': str(run / 'val'),
     }
 
 

@@ -1,0 +1,116 @@
+"""Gates: what passes at the limit, just beside it, and without any score; and the reference they compare with."""
+
+import math
+
+import pytest
+
+from basicsr.metrics.gates import find_reference, judge
+from basicsr.metrics.scores import Scores
+from basicsr.utils.errors import DataError
+
+NAN = math.nan
+
+
+def table(values, metric: str = 'psnr') -> Scores:
+    return Scores({f'{i}': {metric: float(value)} for i, value in enumerate(values)})
+
+
+def passes(gate: dict, scores: Scores, reference: Scores | None = None) -> bool:
+    (verdict,) = judge({'psnr': gate}, scores, reference)
+    assert verdict.metric == 'psnr'
+    return verdict.passed
+
+
+@pytest.mark.parametrize(
+    ('gate', 'expected'),
+    [
+        ({'min': 30.0}, True),
+        ({'min': 30.5}, True),
+        ({'min': 30.51}, False),
+        ({'max': 30.5}, True),
+        ({'max': 30.49}, False),
+        ({'min': 30, 'max': 31}, True),
+        ({'min': 31, 'max': 32}, False),
+        ({'min': 29, 'max': 30}, False),
+    ],
+)
+def test_limits_on_the_mean(gate, expected):
+    """The mean of 29, 30 and 32.5 is 30.5; the image without a score counts in none."""
+    assert passes(gate, table([29, 30, 32.5, NAN])) is expected
+
+
+@pytest.mark.parametrize(
+    ('gate', 'expected'),
+    [
+        ({'min_delta': -0.5}, True),
+        ({'min_delta': -0.49}, False),
+        ({'max_delta': -0.5}, True),
+        ({'max_delta': -0.51}, False),
+        ({'min_delta': -1, 'max_delta': 1}, True),
+        ({'min': 29, 'min_delta': 0}, False),
+        ({'min': 31, 'min_delta': -1}, False),
+    ],
+)
+def test_limits_on_the_difference(gate, expected):
+    """Ours minus the reference: (29 - 30, 30 - 30) has the mean -0.5."""
+    scores, reference = table([29, 30]), table([30, 30])
+    assert passes(gate, scores, reference) is expected
+    assert judge({'psnr': gate}, scores, reference)[0].delta == -0.5
+
+
+def test_the_difference_is_over_images_that_both_have():
+    """Means alone would be compared over different images: 40 against 25."""
+    scores = Scores({'a': {'psnr': 21.0}, 'b': {'psnr': NAN}, 'easy': {'psnr': 59.0}})
+    reference = Scores({'b': {'psnr': 30.0}, 'a': {'psnr': 20.0}})
+    (verdict,) = judge({'psnr': {'min_delta': 1.0, 'max_delta': 1.0}}, scores, reference)
+    assert verdict.passed and verdict.delta == 1.0 and verdict.value == 40.0
+
+
+@pytest.mark.parametrize('gate', [{'min': -1e9}, {'max': 1e9}])
+@pytest.mark.parametrize('scores', [Scores(), table([NAN]), table([1], 'ssim')])
+def test_a_mean_of_nothing_passes_no_gate(gate, scores):
+    assert not passes(gate, scores)
+
+
+def test_verdicts_are_in_the_order_of_the_gates_and_say_what_was_asked():
+    scores = Scores({'a': {'psnr': 30.0, 'de00_mean': 4.25}})
+    reference = Scores({'a': {'psnr': 30.25, 'de00_mean': 4.0}})
+    gates = {'de00_mean': {'max': 4, 'max_delta': 0.5}, 'psnr': {'min_delta': -0.5}}
+    verdicts = judge(gates, scores, reference)
+    assert [str(verdict) for verdict in verdicts] == [
+        'FAIL de00_mean 4.2500 (+0.2500 against the reference), asked for: max 4, max_delta 0.5',
+        'PASS psnr 30.0000 (-0.2500 against the reference), asked for: min_delta -0.5',
+    ]
+    assert str(judge({'psnr': {'min': 30}}, scores)[0]) == 'PASS psnr 30.0000, asked for: min 30'
+    assert judge({}, scores) == []
+
+
+@pytest.mark.parametrize(
+    'reference', [None, Scores(), table([1], 'ssim'), Scores({'other': {'psnr': 1.0}}), table([NAN])]
+)
+def test_a_difference_to_nothing_is_an_error_by_name(reference):
+    with pytest.raises(DataError, match=r'val\.gates\.psnr: the reference has no score'):
+        judge({'psnr': {'min_delta': 0}}, table([30]), reference)
+
+
+def test_a_gate_without_a_limit_is_refused():
+    with pytest.raises(ValueError, match='give a limit'):
+        judge({'psnr': {}}, table([30]))
+
+
+def test_the_reference_of_a_run_is_its_newest_table(tmp_path):
+    folder = tmp_path / 'run' / 'val' / 'colors'
+    for iteration, value in ((500, 1.0), (10000, 3.0), (9000, 2.0)):
+        table([value]).save(folder / f'{iteration}.csv')
+    table([9.0]).save(folder / 'latest.csv')
+    table([8.0]).save(tmp_path / 'run' / 'val' / 'other' / '20000.csv')
+    assert find_reference(str(tmp_path / 'run'), 'colors') == folder / '10000.csv'
+    assert find_reference(str(folder / '500.csv'), 'colors') == folder / '500.csv'
+
+
+def test_a_reference_that_is_none_is_an_error_by_name(tmp_path):
+    (tmp_path / 'val' / 'colors').mkdir(parents=True)
+    for path in (tmp_path, tmp_path / 'missing'):
+        with pytest.raises(DataError) as error:
+            find_reference(str(path), 'colors')
+        assert str(path) in str(error.value) and 'val/colors/<iteration>.csv' in str(error.value)
