@@ -67,10 +67,16 @@ def draw_pair(
 
 
 def draw_for_later(options: AugmentOptions) -> tuple[dict[str, torch.Tensor], list[str]]:
-    """Draw what is applied to the whole batch: entries `photometric` and `mixup` of a sample, and them in words."""
-    photometric, weight = draw_photometric(options.photometric), draw_mixup(options.mixup)
-    words = describe_photometric(photometric), f'mixup {weight:.2f}' if weight < 1 else ''
-    return {'photometric': photometric, 'mixup': torch.tensor(weight)}, [word for word in words if word]
+    """Draw what is applied to the whole batch: entries of a sample for what the options have, and them in words."""
+    draws, words = {}, []
+    if options.photometric is not None:
+        draws['photometric'] = draw_photometric(options.photometric)
+        words.append(describe_photometric(draws['photometric']))
+    if options.mixup is not None:
+        weight = draw_mixup(options.mixup)
+        draws['mixup'] = torch.tensor(weight)
+        words.append(f'mixup {weight:.2f}' if weight < 1 else '')
+    return draws, [word for word in words if word]
 
 
 def describe_crop(crop: Crop, scale: int = 1, side: int | None = None) -> str:

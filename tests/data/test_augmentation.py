@@ -49,7 +49,7 @@ def test_words_say_where_the_pixels_come_from():
     top, left = lq[0, 0, 1:].tolist()
     assert words == [f'x {2 * left}, y {2 * top}']
     assert np.array_equal(gt[::2, ::2], lq) and lq.shape == (12, 12, 3)
-    assert later['photometric'][0] == 0 and later['mixup'] == 1
+    assert later == {}
 
 
 def test_each_switch_reaches_its_step():
