@@ -211,7 +211,7 @@ def test_resuming_puts_a_later_best_aside(train, tiny_root):
 
 def test_a_desaturating_network_is_seen_in_the_mask_alone(tmp_path):
     """Bold walls come out grey, all else gains a little: the mean over the image looks away."""
-    from basicsr.metrics import color_fidelity
+    from basicsr.metrics.color_fidelity import color_fidelity
 
     rng = np.random.default_rng(0)
     target = torch.from_numpy(rng.uniform(0.45, 0.55, (3, 120, 160))).float()

@@ -3,17 +3,12 @@
 Elementwise operations and shifts only: a convolution would be rounded by TF32, and by autocast.
 """
 
-import math
-
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
-# Wang et al. (2004), sections III.B and III.C, for values in [0, 1]: C = (K L)^2 with K1 = 0.01, K2 = 0.03, and an
-# 11-tap Gaussian.
-C1, C2 = 0.01**2, 0.03**2
-TAPS, SIGMA = 11, 1.5
+from basicsr.utils.ssim_window import C1, C2, WINDOW, blur_by_shifts
 
 # Wang, Simoncelli, Bovik (2003), section 3.2: exponents of the five scales, finest first.
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -24,9 +19,6 @@ _FLOOR = 0.1
 
 # Pixels that the CPU treats at a time, so that its temporaries stay in the cache; a GPU takes all at once.
 _CHUNK = 2**19
-
-_BELL = [math.exp(-((tap - TAPS // 2) ** 2) / (2 * SIGMA**2)) for tap in range(TAPS)]
-_WINDOW = [value / sum(_BELL) for value in _BELL]
 
 
 def mean_ssim(pred: Tensor, target: Tensor) -> Tensor:
@@ -57,7 +49,7 @@ def ms_ssim_per_channel(pred: Tensor, target: Tensor, num_scales: int = 5) -> Te
 
 def num_scales_of(height: int, width: int) -> int:
     """Number of scales of which the coarsest still holds a window."""
-    fitting = [n for n in range(1, len(SCALE_WEIGHTS) + 1) if min(height, width) > (TAPS - 1) * 2 ** (n - 1)]
+    fitting = [n for n in range(1, len(SCALE_WEIGHTS) + 1) if min(height, width) > (WINDOW - 1) * 2 ** (n - 1)]
     return fitting[-1]
 
 
@@ -112,10 +104,10 @@ def _similarity(
 
     Operations are in place where they can be: memory traffic is what this costs.
     """
-    mean_x, mean_y = _blur(x), _blur(y)
+    mean_x, mean_y = blur_by_shifts(x), blur_by_shifts(y)
     product, squares = mean_x * mean_y, (mean_x * mean_x).addcmul_(mean_y, mean_y)
-    covariance = _blur(x * y).sub_(product)
-    variances = _blur((x * x).addcmul_(y, y)).sub_(squares)
+    covariance = blur_by_shifts(x * y).sub_(product)
+    variances = blur_by_shifts((x * x).addcmul_(y, y)).sub_(squares)
 
     # Wang et al. (2004), equation 13: luminance (a1 / b1) times contrast and structure (a2 / b2). a1 and b1 are of the
     # means plus 0.5.
@@ -151,17 +143,6 @@ def _similarity(
     return values, gradients
 
 
-def _blur(x: Tensor) -> Tensor:
-    """Gaussian window where it fits: (..., H, W) -> (..., H - 10, W - 10)."""
-    for dim in (-2, -1):
-        size = x.shape[dim] - TAPS + 1
-        blurred = x.narrow(dim, 0, size) * _WINDOW[0]
-        for tap in range(1, TAPS):
-            blurred.add_(x.narrow(dim, tap, size), alpha=_WINDOW[tap])
-        x = blurred
-    return x
-
-
 def _blur_adjoint(x: Tensor) -> Tensor:
-    """Transpose of `_blur`: (..., H - 10, W - 10) -> (..., H, W). The window is symmetric."""
-    return _blur(F.pad(x, (TAPS - 1,) * 4))
+    """Transpose of `blur_by_shifts`: (..., H - 10, W - 10) -> (..., H, W). The window is symmetric."""
+    return blur_by_shifts(F.pad(x, (WINDOW - 1,) * 4))

@@ -6,11 +6,12 @@ from typing import Literal
 from torch import Tensor
 
 from basicsr.losses.base_loss import ImageLoss
-from basicsr.losses.fused_ssim import SCALE_WEIGHTS, TAPS, ms_ssim_per_channel, num_scales_of, ssim_per_channel
+from basicsr.losses.fused_ssim import SCALE_WEIGHTS, ms_ssim_per_channel, num_scales_of, ssim_per_channel
 from basicsr.losses.loss_util import Reduction, check_choice, check_same_shape, reduce_loss
 from basicsr.losses.shared_conversions import encoded
 from basicsr.utils.errors import UserError
 from basicsr.utils.registry import LOSS_REGISTRY
+from basicsr.utils.ssim_window import WINDOW
 
 
 class _SimilarityLoss(ImageLoss):
@@ -30,10 +31,10 @@ class _SimilarityLoss(ImageLoss):
         name = type(self).__name__
         check_same_shape(name, pred, target)
         height, width = pred.shape[-2:]
-        if min(height, width) < TAPS:
+        if min(height, width) < WINDOW:
             raise UserError(
-                f'{name}: images of {height}x{width} pixels are smaller than its {TAPS}x{TAPS} window; '
-                f'use patches of at least {TAPS}x{TAPS}, or remove this term'
+                f'{name}: images of {height}x{width} pixels are smaller than its {WINDOW}x{WINDOW} window; '
+                f'use patches of at least {WINDOW}x{WINDOW}, or remove this term'
             )
         similarity = self.similarity(encoded(pred, self.space), encoded(target, self.space))
         return self.loss_weight * reduce_loss(1 - similarity.mean(1), self.reduction)

@@ -1,7 +1,7 @@
 """Metrics: `calculate_*` functions. The import below is the inventory."""
 
 from basicsr.metrics import color_fidelity_metrics  # noqa: F401 - registers the `calculate_*` of the colours
-from basicsr.metrics.color_fidelity import BETTER, COLOR_FIDELITY, color_fidelity
+from basicsr.metrics.color_fidelity import BETTER, COLOR_FIDELITY
 from basicsr.metrics.psnr_ssim import calculate_psnr, calculate_psnr_pt, calculate_ssim, calculate_ssim_pt
 from basicsr.utils.registry import METRIC_REGISTRY
 
@@ -13,7 +13,6 @@ __all__ = [
     'calculate_psnr_pt',
     'calculate_ssim',
     'calculate_ssim_pt',
-    'color_fidelity',
 ]
 
 

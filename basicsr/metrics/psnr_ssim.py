@@ -12,10 +12,10 @@ from basicsr.utils.errors import DataError
 from basicsr.utils.img_util import crop_border as cut_border
 from basicsr.utils.misc import import_cv2
 from basicsr.utils.registry import METRIC_REGISTRY
+from basicsr.utils.ssim_window import C1, C2, SIGMA, WINDOW
 
-# Wang, Bovik, Sheikh, Simoncelli 2004, section III-C: window of 11 x 11 with sigma 1.5, K1 = 0.01, K2 = 0.03.
-_WINDOW, _SIGMA = 11, 1.5
-_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+# For values in [0, 255].
+_C1, _C2 = C1 * 255**2, C2 * 255**2
 
 
 @METRIC_REGISTRY.register()
@@ -54,7 +54,7 @@ def calculate_ssim(
         test_y_channel: compare Y of YCbCr (BT.601, studio swing).
     """
     img, img2 = _prepare(img, img2, crop_border, input_order, test_y_channel)
-    if min(img.shape[:2]) < _WINDOW:
+    if min(img.shape[:2]) < WINDOW:
         return float('nan')
     # Channel by channel: the maps of a whole photograph in float64 would take gigabytes.
     channels = zip(np.moveaxis(img, 2, 0), np.moveaxis(img2, 2, 0))
@@ -87,7 +87,7 @@ def calculate_ssim_pt(
         test_y_channel: compare Y of YCbCr (BT.601, studio swing).
     """
     img, img2 = _prepare_pt(img, img2, crop_border, test_y_channel)
-    if min(img.shape[2:]) < _WINDOW:
+    if min(img.shape[2:]) < WINDOW:
         return img.new_full((len(img),), float('nan'))
     return _ssim_map(img * 255, img2 * 255, _blur_tensor).mean(dim=(1, 2, 3))
 
@@ -105,15 +105,15 @@ def _ssim_map(x, y, blur):
 
 
 def _blur_array(x: np.ndarray) -> np.ndarray:
-    cv2, half = import_cv2(), _WINDOW // 2
-    kernel = cv2.getGaussianKernel(_WINDOW, _SIGMA)
+    cv2, half = import_cv2(), WINDOW // 2
+    kernel = cv2.getGaussianKernel(WINDOW, SIGMA)
     return cv2.sepFilter2D(x, cv2.CV_64F, kernel, kernel)[half:-half, half:-half]
 
 
 def _blur_tensor(x: torch.Tensor) -> torch.Tensor:
-    offsets = torch.arange(_WINDOW, dtype=x.dtype, device=x.device) - _WINDOW // 2
-    kernel = torch.exp(-(offsets**2) / (2 * _SIGMA**2))
-    kernel = (kernel / kernel.sum()).expand(x.shape[1], 1, 1, _WINDOW)
+    offsets = torch.arange(WINDOW, dtype=x.dtype, device=x.device) - WINDOW // 2
+    kernel = torch.exp(-(offsets**2) / (2 * SIGMA**2))
+    kernel = (kernel / kernel.sum()).expand(x.shape[1], 1, 1, WINDOW)
     x = F.conv2d(x, kernel, groups=x.shape[1])
     return F.conv2d(x, kernel.mT, groups=x.shape[1])
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from basicsr.metrics.gates import find_reference, judge
+from basicsr.metrics.gates import find_reference, judge, read_reference
 from basicsr.metrics.scores import Scores
 from basicsr.utils.errors import DataError
 
@@ -114,3 +114,24 @@ def test_a_reference_that_is_none_is_an_error_by_name(tmp_path):
         with pytest.raises(DataError) as error:
             find_reference(str(path), 'colors')
         assert str(path) in str(error.value) and 'val/colors/<iteration>.csv' in str(error.value)
+
+
+def test_the_reference_is_read_only_where_a_gate_compares(tmp_path):
+    """A missing file matters to no gate that has limits on the mean alone."""
+    missing = str(tmp_path / 'none.csv')
+    for gates in (None, {}, {'psnr': {'min': 30}, 'ssim': {'max': 1.0}}):
+        assert read_reference({'gates': gates, 'gates_reference': missing}, 'colors') is None
+    for gate in ({'min_delta': 0.0}, {'max_delta': 0.0}, {'min': 1, 'min_delta': -1}):
+        with pytest.raises(DataError, match=r'none\.csv'):
+            read_reference({'gates': {'psnr': gate}, 'gates_reference': missing}, 'colors')
+
+    table([30, 31]).save(tmp_path / 'val' / 'colors' / '500.csv')
+    val = {'gates': {'psnr': {'min_delta': 0.0}, 'ssim': {'min': 0.9}}, 'gates_reference': str(tmp_path)}
+    assert read_reference(val, 'colors').rows == table([30, 31]).rows
+
+
+def test_a_reference_without_the_metric_is_an_error_by_name(tmp_path):
+    table([30]).save(tmp_path / 'a.csv')
+    val = {'gates': {'de00_mean': {'max_delta': 0.0}}, 'gates_reference': str(tmp_path / 'a.csv')}
+    with pytest.raises(DataError, match=r'a\.csv has no scores of de00_mean; it has psnr'):
+        read_reference(val, 'colors')
