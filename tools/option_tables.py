@@ -24,6 +24,8 @@ from basicsr.utils.registry import (
 from basicsr.utils.run_options import (
     DegradationOptions,
     DistOptions,
+    GalleryOptions,
+    GateOptions,
     GradClipOptions,
     LoaderOptions,
     LoggerOptions,
@@ -35,6 +37,7 @@ from basicsr.utils.run_options import (
     ValOptions,
 )
 from basicsr.utils.schema import Section, nested_section
+from basicsr.utils.tile_options import TileOptions
 
 SECTIONS = {
     'The top level': RunOptions,
@@ -43,6 +46,9 @@ SECTIONS = {
     'train.grad_clip': GradClipOptions,
     'train.losses[]': TermOptions,
     'val': ValOptions,
+    'val.gates.*': GateOptions,
+    'val.gallery': GalleryOptions,
+    'val.tile': TileOptions,
     'logger': LoggerOptions,
     'dist_params': DistOptions,
     'datasets.*': LoaderOptions,
