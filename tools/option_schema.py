@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from basicsr.utils.legacy import LOSS_OPTS, NO_EFFECT, REFUSED, RENAMED
+from basicsr.utils.legacy import LOSS_OPTS, NO_EFFECT, REFUSED, RENAMED, REWRITTEN
 from basicsr.utils.registry import (
     ARCH_REGISTRY,
     DATASET_REGISTRY,
@@ -99,7 +99,7 @@ def optional(schema: dict) -> dict:
 
 def add_legacy_keys(run: dict) -> None:
     """Let editors show what becomes of a key of BasicSR's."""
-    notes = {**NO_EFFECT, **REFUSED, 'train.use_grad_clip': 'is called `grad_clip` here'}
+    notes = {**NO_EFFECT, **REFUSED, **REWRITTEN}
     notes |= {key: f'is called `{"`, `".join(new)}` here' for key, new in RENAMED.items()}
     notes |= {f'train.{key}': f'is the entry `{name}` of `losses` here' for key, name in LOSS_OPTS.items()}
     for path, note in notes.items():

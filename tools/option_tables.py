@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic_core import PydanticUndefined
 
-from basicsr.utils.legacy import LOSS_OPTS, NO_EFFECT, REFUSED, RENAMED
+from basicsr.utils.legacy import LOSS_OPTS, NO_EFFECT, REFUSED, RENAMED, REWRITTEN
 from basicsr.utils.registry import (
     ARCH_REGISTRY,
     DATASET_REGISTRY,
@@ -207,7 +207,7 @@ def show(value: Any) -> str:
 def legacy_part() -> str:
     """Return what becomes of BasicSR's and NAFNet's keys."""
     rows = [(key, f'is called `{"`, `".join(new)}` here') for key, new in RENAMED.items()]
-    rows.append(('train.use_grad_clip', 'true: `grad_clip: {type: norm, max_norm: 0.01}`, as in NAFNet; false: none'))
+    rows += REWRITTEN.items()
     rows += [(f'train.{key}', f'becomes the entry `{name}` of `train.losses`') for key, name in LOSS_OPTS.items()]
     rows += [*NO_EFFECT.items(), *REFUSED.items()]
     rows.append(('train.*_opt', 'is not supported: list your terms under `train.losses`'))

@@ -65,6 +65,15 @@ REFUSED = {
     **dict.fromkeys(('rank', 'world_size', 'dist', 'is_train', 'auto_resume', 'root_path'), _FILLED_IN),
 }
 
+# What is rewritten by more than a new name: path -> what becomes of it, for the documentation.
+REWRITTEN = {
+    'train.use_grad_clip': 'true: `grad_clip: {type: norm, max_norm: 0.01}`, as in NAFNet; false: none',
+    'train.mixing_augs': 'becomes `datasets.train.mixup`; with `use_identity`, `prob: 0.5`',
+    'val.grids': 'becomes `val.tile`, whose `size` is that of `crop_size_h` and `crop_size_w`',
+    'val.crop_size_h': 'see `val.grids`',
+    'val.crop_size_w': 'see `val.grids`',
+}
+
 # Key under `train` -> name of the entry of `train.losses` that it becomes.
 LOSS_OPTS = {'pixel_opt': 'pix', 'perceptual_opt': 'percep'}
 
