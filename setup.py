@@ -18,6 +18,7 @@ setup(
     install_requires=(HERE / 'requirements.txt').read_text(encoding='utf-8').split(),
     extras_require={
         'audit': ['imagehash>=4.3'],
+        'report': ['matplotlib>=3.8'],
         'exr': ['OpenEXR>=3.3'],
         'vips': ['pyvips[binary]>=3.0'],
         'lmdb': ['lmdb>=1.4'],

@@ -7,22 +7,10 @@ import torch
 
 from basicsr.losses.probe import CHANGES, Probe
 from basicsr.losses.probe.pictures import changed
-from basicsr.utils.errors import UserError
+from basicsr.utils.misc import import_pyplot
 
 RED, GREY, BLUE = '#c0392b', '#999999', '#2c6fa6'
 CHANNEL_COLOURS = ('#d04a3a', '#4c9a4a', '#3d6fc0')
-
-
-def import_pyplot():
-    """Import matplotlib for files, without a display."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise UserError('the plots need matplotlib: pip install matplotlib') from None
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-
-    return pyplot
 
 
 def save(figure, path: Path, dpi: int = 90, colours: int | None = 128) -> None:

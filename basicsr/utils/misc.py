@@ -22,6 +22,18 @@ def import_cv2():
     return cv2
 
 
+def import_pyplot():
+    """Import matplotlib on first use, for files, without a display."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise UserError('plots need matplotlib: run `pip install basicsr[report]`') from None
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    return pyplot
+
+
 def seed_all(*position: int) -> None:
     """Seed the generators of python, numpy and torch with a function of `position`, such as (seed, sample index)."""
     import numpy as np
