@@ -6,6 +6,10 @@ import math
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from basicsr.utils.misc import import_pyplot
+
 
 def read_events(run: Path) -> list[dict]:
     """Return the logged events of a run folder."""
@@ -22,7 +26,7 @@ def curves_of(events: list[dict]) -> dict[str, tuple[list, list]]:
                 title = f'{key} on {event["val"]}' if is_score else None
             else:
                 title = key if key.startswith('losses_raw/') or key in ('l_total', 'grad/norm') else None
-            if title and value is not None:
+            if title and isinstance(value, int | float):
                 iterations, values = curves.setdefault(title, ([], []))
                 iterations.append(event['iter'])
                 values.append(value)
@@ -31,11 +35,7 @@ def curves_of(events: list[dict]) -> dict[str, tuple[list, list]]:
 
 def draw(runs: dict[str, dict], out: Path) -> None:
     """Draw one small chart per curve, runs overlaid."""
-    import matplotlib
-
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-
+    pyplot = import_pyplot()
     titles = list(dict.fromkeys(title for curves in runs.values() for title in curves))
     columns = min(4, len(titles))
     rows = math.ceil(len(titles) / columns)

@@ -363,7 +363,7 @@ def test_without_matplotlib_the_report_is_written_and_says_so(tmp_path, monkeypa
     monkeypatch.setitem(__import__('sys').modules, 'matplotlib', None)
     page = write_report(write_grid(tmp_path / 'grid', num_images=4), tmp_path / 'out')
     text = page.read_text(encoding='utf-8')
-    assert 'pip install matplotlib' in text and 'class="plot"' not in text and '<table' in text
+    assert 'pip install basicsr[report]' in text and 'class="plot"' not in text and '<table' in text
 
 
 def test_which_differences_of_options_leave_out_one_term(tmp_path):
