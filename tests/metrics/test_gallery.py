@@ -167,6 +167,12 @@ def test_equal_file_names_in_two_folders(tmp_path):
     assert written(write_run(tmp_path, {1: keeps}, worst=2)) == {'one/x': 1, 'two/x': 2}
 
 
+def test_files_that_differ_in_their_ending_alone(tmp_path):
+    folder = write_run(tmp_path, {100: {'a/wall.png': 0.2, 'a/wall.jpg': 0.5, 'a/door.png': 0.9}}, worst=2)
+    entries = load_entries(folder, [])
+    assert [(entry.image, entry.path) for entry in entries] == [(path, path) for path in ('a/wall.png', 'a/wall.jpg')]
+
+
 def test_set_without_targets_shows_its_first_images(tmp_path):
     gallery = Gallery({'worst': 2, 'metric': 'de00_mean', 'images': ['d']})
     for name in 'cbda':

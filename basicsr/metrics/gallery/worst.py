@@ -47,7 +47,7 @@ def is_name_of(name: str, path: str) -> bool:
 def row_name(path: str, scores: Scores) -> str:
     """Return what the table calls an image, see `short_names`."""
     whole = str(PurePath(path).with_suffix(''))
-    return whole if whole in scores.rows else PurePath(path).stem
+    return next((name for name in (path, whole) if name in scores.rows), PurePath(path).stem)
 
 
 class Leaders:
