@@ -13,8 +13,8 @@ import os
 
 from basicsr.data import build_dataset, build_val_loader
 from basicsr.engine.start import set_deterministic
-from basicsr.metrics.gates import read_reference
 from basicsr.models import build_model
+from basicsr.models.validation import read_references
 from basicsr.utils.cli import run_cli
 from basicsr.utils.errors import OptionError, UserError
 from basicsr.utils.logger import get_env_info, get_root_logger
@@ -62,11 +62,11 @@ def test_pipeline(root_path: str, argv: list[str] | None = None):
         logger.info(f'note: {note}')
     # A training option file holds the training set as well, which is no test.
     loaders = [build_val_loader(build_dataset(o)) for key, o in sorted(opt['datasets'].items()) if key != 'train']
-    for loader in loaders:
-        read_reference(opt['val'], loader.dataset.opt['name'])
+    gate_references = read_references(opt['val'], [loader.dataset for loader in loaders])
     if not loaders:
         raise OptionError(f'{args.opt}: datasets: there is no set to test')
     model = build_model(opt)
+    model.gate_references = gate_references
 
     results = opt['path']['results_root']
     archived = archive_existing(results)

@@ -18,9 +18,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from basicsr.data import build_dataset, build_stream, build_val_loader
 from basicsr.engine.run import Run
 from basicsr.engine.start import Start, choose_seed, decide_start, seed_iteration, set_deterministic
-from basicsr.metrics.gates import read_reference
 from basicsr.models import build_model
-from basicsr.models.validation import gallery_options
+from basicsr.models.validation import gallery_options, read_references
 from basicsr.utils.cli import run_cli
 from basicsr.utils.dist_util import get_dist_info, init_dist, leave_dist
 from basicsr.utils.errors import UserError
@@ -59,10 +58,10 @@ def train_pipeline(root_path: str, argv: list[str] | None = None):
     train_set = build_dataset(opt['datasets']['train'])
     val_sets = [build_dataset(o) for key, o in opt['datasets'].items() if key != 'train']
     val_loaders = [build_val_loader(val_set, opt['rank'], opt['world_size']) for val_set in val_sets]
-    for val_set in val_sets:
-        read_reference(opt['val'] or {}, val_set.opt['name'])
+    gate_references = read_references(opt['val'], val_sets)
     seed_all(opt['manual_seed'])
     model = build_started_model(opt, start)
+    model.gate_references = gate_references
     for dataset in (train_set, *val_sets):
         if hasattr(dataset, 'prepare'):
             dataset.prepare()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,7 @@ from basicsr.utils.errors import UserError
 from tests.conftest import tiny_options, write_pairs
 
 REPO = Path(__file__).resolve().parents[1]
+ANYTHING = {'type': 'SingleImageDataset', 'dataroot_lq': 'data/val/lq'}
 
 
 def options_with(name='tiny', **val):
@@ -73,14 +75,66 @@ def test_gates_say_pass_or_fail(train, tiny_root, capfd):
         ({'gates': {'de00_p95': {'max_delta': 0}}, 'gates_reference': 'scores.csv'}, 'has no scores of de00_p95'),
         ({'gates': {'hue_shift_61': {'max': 5}}}, "'hue_shift_61' is not computed; did you mean 'hue_shift_60'?"),
         ({'key_metric': 'val_colour/psnr'}, "there is no set 'val_colour'"),
+        ({'key_metric': 'val_anything/psnr'}, "the set 'val_anything' has no targets"),
+        ({'key_metric': 'masked_share_60'}, "'masked_share_60' says nothing of the result"),
+        ({'gallery': {'metric': 'masked_share_60'}}, "'masked_share_60' says nothing of the result"),
+        ({'gates': {'psnr': {'min': 1}}, 'gates_reference': 'scores.csv'}, 'no gate has a `min_delta` or `max_delta`'),
+        ({'gates': {'psnr': {'min_delta': 1}}, 'gates_reference': 'others.csv'}, 'has none of the images of val'),
     ],
 )
 def test_mistakes_are_found_before_training(train, tiny_root, val, message):
     (tiny_root / 'scores.csv').write_text('image,psnr\n00,20.0\n')
+    (tiny_root / 'others.csv').write_text('image,psnr\n77,20.0\n')
+    options = options_with(**val)
+    options['datasets']['val_anything'] = ANYTHING
     with pytest.raises(UserError) as caught:
-        train(options_with(**val))
+        train(options)
     assert message in str(caught.value)
     assert not (tiny_root / 'experiments').exists()
+
+
+@pytest.mark.parametrize('metrics', [{'hue': {'type': 'calculate_hue_shift_60'}}, {}])
+def test_colours_of_grey_sets_are_refused_before_training(train, tiny_root, metrics):
+    options = options_with(color_fidelity=not metrics)
+    options['val']['metrics'] |= metrics
+    options['network_g']['img_channel'] = 1
+    for dataset in options['datasets'].values():
+        dataset['color'] = 'y'
+    with pytest.raises(UserError, match=r'no colours to measure in datasets\.val, with its `color: y`'):
+        train(options)
+    assert not (tiny_root / 'experiments').exists()
+    options['val'] = tiny_options()['val']
+    train(options)
+
+
+def test_gates_are_of_sets_with_targets(train, tiny_root):
+    options = options_with(gates={'psnr': {'min': 1}})
+    options['datasets'] = {'train': options['datasets']['train'], 'val_anything': ANYTHING}
+    with pytest.raises(UserError, match=r'val\.gates: no set has targets'):
+        train(options)
+
+
+def test_the_reference_may_be_an_earlier_run_of_the_same_name(train, tiny_root):
+    """That run moves aside, and its scores stay what the gates compare with; a set without targets needs none."""
+    options = options_with()
+    train(options)
+    reference = scores(tiny_root)
+    options['val'] |= {'gates': {'psnr': {'min_delta': 50}}, 'gates_reference': 'experiments/tiny', 'val_freq': 3}
+    options['datasets'] |= {'val_anything': ANYTHING}
+    options['manual_seed'] = 4
+    verdict = train(options).gate_results['val'][0]
+    assert verdict.delta == pytest.approx(scores(tiny_root).means()['psnr'] - reference.means()['psnr'])
+    assert verdict.delta != 0 and not verdict.passed
+
+
+def test_a_key_metric_without_a_score_is_told(train, tiny_root, capfd):
+    for file in (tiny_root / 'data' / 'val').rglob('*.png'):
+        cv2.imwrite(str(file), cv2.cvtColor(cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), cv2.COLOR_GRAY2BGR))
+    train(options_with(key_metric='hue_shift_60'))
+    log = capfd.readouterr().err
+    assert 'val.key_metric: no image of val has a hue_shift_60: net_g_best.pth is not written' in log
+    assert 'saturated >= 60/255 (0% of the pixels): no image has enough such pixels' in log
+    assert not (tiny_root / 'experiments' / 'tiny' / 'models' / 'net_g_best.pth').exists()
 
 
 def test_the_best_weights_are_kept_with_what_they_scored(train, tiny_root):
@@ -138,7 +192,7 @@ def test_two_ranks_find_the_same_to_the_last_digit(train, tiny_root):
 
 def test_sets_without_targets_give_pictures(train, tiny_root):
     options = options_with(save_img=True)
-    options['datasets']['val_anything'] = {'type': 'SingleImageDataset', 'dataroot_lq': 'data/val/lq'}
+    options['datasets']['val_anything'] = ANYTHING
     train(options)
     run = tiny_root / 'experiments' / 'tiny'
     assert sorted(p.name for p in (run / 'visualization' / 'val_anything').rglob('*.png')) == [

@@ -1,11 +1,11 @@
 """Gates: limits that a network has to keep, on the means of a set or against those of a reference run."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from basicsr.metrics.scores import Scores
+from basicsr.metrics.scores import Scores, short_names
 from basicsr.utils.errors import DataError
 from basicsr.utils.run_options import GateOptions
 
@@ -16,7 +16,8 @@ class Verdict:
 
     Attributes:
         value: mean over the set; NaN if no image has a score.
-        delta: the mean of the differences to the reference, image by image, if the gate asks for it.
+        delta: the mean of the differences to the reference, image by image, if the gate asks for it; NaN if no image
+            has a score in both.
     """
 
     metric: str
@@ -27,16 +28,16 @@ class Verdict:
 
     def __str__(self) -> str:
         change = '' if self.delta is None else f' ({self.delta:+.4f} against the reference)'
+        if self.delta is not None and math.isnan(self.delta):
+            change = ' (no image has a score here and in the reference)'
         return f'{"PASS" if self.passed else "FAIL"} {self.metric} {self.value:.4f}{change}, asked for: {self.limits}'
 
 
 def judge(gates: Mapping[str, Mapping], scores: Scores, reference: Scores | None = None) -> list[Verdict]:
     """Return what the gates say: metric -> `min`, `max`, `min_delta`, `max_delta`.
 
-    A mean of nothing passes no gate. A difference is the mean over the images that have a score in both.
-
-    Raises:
-        DataError: a gate asks for a difference to a reference that has no such metric, or no image in common.
+    A mean of nothing passes no gate. A difference is the mean over the images that have a score in both: a network
+    whose colours are all gone has no hues that could be compared, and fails.
     """
     return [_judge(metric, GateOptions(**gate), scores, reference) for metric, gate in gates.items()]
 
@@ -55,13 +56,9 @@ def _judge(metric: str, gate: GateOptions, scores: Scores, reference: Scores | N
 
 def _mean_difference(metric: str, scores: Scores, reference: Scores) -> float:
     ours, theirs = scores.column(metric), reference.column(metric)
-    differences = [ours[name] - theirs[name] for name in ours if name in theirs]
-    if not differences:
-        raise DataError(
-            f'val.gates.{metric}: the reference has no score of this metric for any of these images '
-            f'(it has {len(theirs)}, this set {len(ours)})'
-        )
-    return sum(differences) / len(differences)
+    # Two infinite PSNR are equal; their difference would be NaN.
+    differences = [0.0 if ours[n] == theirs[n] else ours[n] - theirs[n] for n in ours if n in theirs]
+    return sum(differences) / len(differences) if differences else math.nan
 
 
 def find_reference(path: str, dataset_name: str) -> Path:
@@ -81,14 +78,15 @@ def find_reference(path: str, dataset_name: str) -> Path:
     return max(files, key=lambda file: int(file.stem))
 
 
-def read_reference(val: Mapping, dataset_name: str) -> Scores | None:
+def read_reference(val: Mapping, dataset_name: str, paths: Collection[str] = ()) -> Scores | None:
     """Return the scores that the gates compare a set with; None if no gate does.
 
     Args:
         val: the section of the options: `gates`, `gates_reference`.
+        paths: of the inputs of the set, where they are known.
 
     Raises:
-        DataError: there are none, or not of the metrics that are asked for.
+        DataError: there are none, or not of the metrics that are asked for, or of none of the images.
     """
     compared = [metric for metric, gate in (val.get('gates') or {}).items() if GateOptions(**gate).compares]
     if not compared:
@@ -99,4 +97,10 @@ def read_reference(val: Mapping, dataset_name: str) -> Scores | None:
     if missing:
         has = ', '.join(reference.metrics) or 'none'
         raise DataError(f'val.gates: {path} has no scores of {", ".join(missing)}; it has {has}')
+    names = list(short_names(dict(enumerate(paths))).values())
+    if names and reference.rows.keys().isdisjoint(names):
+        raise DataError(
+            f'val.gates: {path} has none of the images of {dataset_name}, the first of which is {names[0]}; for '
+            'several sets give the folder of a run as `gates_reference`'
+        )
     return reference

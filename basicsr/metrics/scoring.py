@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from basicsr.metrics import calculate_metric
 from basicsr.metrics.best import Better
 from basicsr.metrics.color_fidelity import BETTER, color_fidelity
 from basicsr.utils.img_util import tensor2img
@@ -37,7 +38,7 @@ class Scorer:
         scores = {}
         if self.metrics:
             images = {'img': self._picture(result), 'img2': self._picture(target)}
-            scores = {label: float(_calculate(images, metric)) for label, metric in self.metrics.items()}
+            scores = {label: float(calculate_metric(images, metric)) for label, metric in self.metrics.items()}
         if self.colors:
             found = color_fidelity(result.to(self.device), target.to(self.device))
             scores |= {name: found[name] for name in self.colors}
@@ -58,8 +59,3 @@ def _better(metric: Mapping) -> Better | None:
     if hasattr(function, 'better'):
         return function.better
     return 'higher' if getattr(function, 'higher_is_better', True) else 'lower'
-
-
-def _calculate(images: Mapping[str, np.ndarray], metric: Mapping) -> float:
-    arguments = {key: value for key, value in metric.items() if key not in ('type', 'better')}
-    return METRIC_REGISTRY.get(metric['type'])(**images, **arguments)

@@ -29,6 +29,9 @@ def describe_colors(scores: Scores, inputs: Mapping[str, float]) -> str:
     for level in LEVELS:
         count = len(scores.column(f'sat_ratio_{level}'))
         share = f'saturated >= {level}/255 ({means[f"masked_share_{level}"]:.0%} of the pixels'
+        if not count:
+            lines.append(f'{share}): no image has enough such pixels')
+            continue
         lines.append(
             f'{share}, {count} of {len(scores)} images): saturation x'
             + pair(f'sat_ratio_{level}', '{:.3f}')

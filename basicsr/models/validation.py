@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from basicsr.metrics.scoring import Scorer
 from basicsr.metrics.summary import describe_colors
 from basicsr.models.validation_part import Part, undo_normalization, warn_of_nan, warn_of_unreadable
 from basicsr.utils.atomic import write_atomic
+from basicsr.utils.check_validation import has_targets
 from basicsr.utils.dist_util import get_dist_info, values_of_ranks
 from basicsr.utils.errors import UserError
 from basicsr.utils.img_util import imwrite, tensor2img
@@ -34,6 +35,7 @@ class ValidationMixin:
         validation_scores: set -> scores of its images, of the latest validation.
         best_metric_results: set -> metric -> `better`, `val`, `iter`.
         input_results: set -> metric -> mean of the untouched inputs, where they have the size of the targets.
+        gate_references: set -> scores that the gates compare with, see `read_references`.
         gate_results: set -> what the gates say of it.
     """
 
@@ -118,6 +120,11 @@ class ValidationMixin:
             return
         dataset_name, metric = key_metric(self.opt)
         best = self.best_metric_results.get(dataset_name, {}).get(metric)
+        scores = getattr(self, 'validation_scores', {}).get(dataset_name)
+        if scores is not None and not scores.column(metric):
+            get_root_logger().warning(
+                f'val.key_metric: no image of {dataset_name} has a {metric}: net_g_best.pth is not written'
+            )
         if best is None or best['iter'] != current_iter:
             return
         self.save_weights('best')
@@ -133,7 +140,8 @@ class ValidationMixin:
         gates = self.opt['val'].get('gates')
         if not gates or not scores.rows:
             return
-        verdicts = judge(gates, scores, read_reference(self.opt['val'], dataset_name))
+        # Read before training began: the reference may be an earlier run of this name, or one that still trains.
+        verdicts = judge(gates, scores, getattr(self, 'gate_references', {}).get(dataset_name))
         self.gate_results = {**getattr(self, 'gate_results', {}), dataset_name: verdicts}
         lines = ''.join(f'\n\t {verdict}' for verdict in verdicts)
         get_root_logger().info(f'Gates {dataset_name}{lines}')
@@ -174,5 +182,19 @@ def gallery_options(val: Mapping) -> dict | None:
 def key_metric(opt: Mapping) -> tuple[str, str]:
     """Return the name of the set and the metric by which the best weights are chosen."""
     name, _, metric = opt['val']['key_metric'].rpartition('/')
-    first = next(options['name'] for key, options in opt['datasets'].items() if key != 'train')
+    first = next(o['name'] for key, o in opt['datasets'].items() if key != 'train' and has_targets(o))
     return name or first, metric
+
+
+def read_references(val: Mapping | None, datasets: Iterable) -> dict[str, Scores]:
+    """Return the scores that the gates compare with, of every set that has targets.
+
+    Raises:
+        DataError: there are none that could be compared.
+    """
+    found = {}
+    for dataset in datasets:
+        if has_targets(dataset.opt):
+            paths = [path['lq_path'] for path in getattr(dataset, 'paths', ()) if 'lq_path' in path]
+            found[dataset.opt['name']] = read_reference(val or {}, dataset.opt['name'], paths)
+    return {name: scores for name, scores in found.items() if scores is not None}

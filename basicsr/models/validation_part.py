@@ -69,7 +69,7 @@ def warn_of_nan(scores: Scores) -> None:
     for label in scores.metrics:
         without = [name for name in scores.rows if name not in scores.column(label)]
         if without and not label.endswith(('_60', '_100')):  # few saturated pixels are no mishap; they are counted
+            others = 'the mean is that of the others' if len(without) < len(scores) else 'there is no mean'
             get_root_logger().warning(
-                f'{label}: {len(without)} of {len(scores)} images have no value, the first is {without[0]}; '
-                'the mean is that of the others'
+                f'{label}: {len(without)} of {len(scores)} images have no value, the first is {without[0]}; {others}'
             )

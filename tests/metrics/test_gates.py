@@ -88,9 +88,18 @@ def test_verdicts_are_in_the_order_of_the_gates_and_say_what_was_asked():
 @pytest.mark.parametrize(
     'reference', [None, Scores(), table([1], 'ssim'), Scores({'other': {'psnr': 1.0}}), table([NAN])]
 )
-def test_a_difference_to_nothing_is_an_error_by_name(reference):
-    with pytest.raises(DataError, match=r'val\.gates\.psnr: the reference has no score'):
-        judge({'psnr': {'min_delta': 0}}, table([30]), reference)
+@pytest.mark.parametrize('gate', [{'min_delta': -100}, {'max_delta': 100}])
+def test_a_difference_to_nothing_fails(reference, gate):
+    """And ends no training: a network whose colours are all gone has no hue shift."""
+    for ours, theirs in ((table([30]), reference), (reference or Scores(), table([30]))):
+        (verdict,) = judge({'psnr': gate}, ours, theirs)
+        assert not verdict.passed and math.isnan(verdict.delta)
+        assert '(no image has a score here and in the reference)' in str(verdict)
+
+
+def test_infinite_scores_are_equal():
+    (verdict,) = judge({'psnr': {'min_delta': 0}}, table([math.inf, 30]), table([math.inf, 30]))
+    assert verdict.passed and verdict.delta == 0
 
 
 def test_a_gate_without_a_limit_is_refused():
@@ -128,6 +137,14 @@ def test_the_reference_is_read_only_where_a_gate_compares(tmp_path):
     table([30, 31]).save(tmp_path / 'val' / 'colors' / '500.csv')
     val = {'gates': {'psnr': {'min_delta': 0.0}, 'ssim': {'min': 0.9}}, 'gates_reference': str(tmp_path)}
     assert read_reference(val, 'colors').rows == table([30, 31]).rows
+
+
+def test_a_reference_of_other_images_is_an_error_by_name(tmp_path):
+    table([30, 31]).save(tmp_path / 'a.csv')
+    val = {'gates': {'psnr': {'max_delta': 0.0}}, 'gates_reference': str(tmp_path / 'a.csv')}
+    assert len(read_reference(val, 'colors', ['x/1.png', 'x/2.png'])) == 2
+    with pytest.raises(DataError, match=r'a\.csv has none of the images of colors, the first of which is 7'):
+        read_reference(val, 'colors', ['x/7.png', 'x/8.png'])
 
 
 def test_a_reference_without_the_metric_is_an_error_by_name(tmp_path):
