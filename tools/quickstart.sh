@@ -17,6 +17,7 @@ cat <<END
 Done.
   weights:  experiments/quickstart/models/net_g_latest.pth
   pictures: experiments/quickstart/visualization/val/
+  colours:  experiments/quickstart/val/gallery.html
   curves:   .venv/bin/tensorboard --logdir tb_logger
 
 Next, your own pairs: copy options/ablate_full.yml to options/mine.yml, change the lines marked (*), and

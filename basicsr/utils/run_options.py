@@ -151,7 +151,7 @@ class ValOptions(Section):
     key_metric: Str | None = _key(
         None,
         'metric by which the best weights are kept as `net_g_best.pth`: `de00_mean`, or `val_color/de00_mean` for that '
-        'of one set; without a set, that of the first',
+        'of one set; without a set, of the first with targets',
     )
     gallery: GalleryOptions | None = _key(None, 'pictures of the worst images; by default with `color_fidelity`')
     tile: TileOptions | None = _key(

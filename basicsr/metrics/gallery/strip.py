@@ -91,7 +91,7 @@ def _rows(pictures: Mapping[str, np.ndarray], size: tuple[int, int]) -> list[lis
     if gt is None:
         return [shown]
     shown.append(_Panel('target', 'target', _fit(gt, size)))
-    ratio_title = 'saturation, output / target (grey: none to lose)'
+    ratio_title = 'saturation kept (grey: none to lose)'
     plane = ab_scatter(result, gt, min(max(*size, _LEAST_PLANE), max(size[1] + _LEGEND, _LEAST_PLANE)))
     measured = [
         _Panel('delta_e', 'delta E 2000', _fit(delta_e_map(result, gt), size), delta_e_legend()),
