@@ -1,4 +1,4 @@
-"""A network that paints coloured walls grey and neutral ones a little coloured: which numbers see it, and which do not."""
+"""A network that paints coloured walls grey and neutral ones a little coloured: which numbers see it."""
 
 import subprocess
 import sys
