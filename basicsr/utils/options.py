@@ -17,6 +17,9 @@ from basicsr.utils.option_tree import Tree, apply_override
 from basicsr.utils.run_options import PathOptions, check_folder_name
 from basicsr.utils.yaml_file import dump_yaml, parse_text, read_tree
 
+# Keys of which `none` is a value, as in `cache=none` and `grad_clip:type=none`.
+_WITH_NONE = ('type', 'cache')
+
 
 def yaml_load(path_or_text: str) -> dict:
     """Load a YAML file, or YAML text, without inheritance or checks; `1e-3` is a number."""
@@ -104,13 +107,14 @@ def load_options(path: str, overrides: Iterable[str] = (), is_train: bool = True
 
 
 def _force(tree: Tree, text: str) -> None:
-    """Apply one `KEY:KEY=VALUE` of the command line; `none` and `!!float1e-5` are BasicSR's spellings."""
+    """Apply one `KEY:KEY=VALUE` of the command line; `none` for nothing, and `!!float1e-5`, are BasicSR's."""
     key, separator, value = text.partition('=')
     if not separator or not key:
         raise OptionError(f'--force_yml {text}: expected KEY:KEY=VALUE, such as train:optim_g:lr=1e-4')
-    value = '~' if value.lower() == 'none' else re.sub(r'^!!float(?=\S)', '!!float ', value)
-    forced = parse_text(value, f'--force_yml {text}')
     path = tuple(key.split(':'))
+    if value.lower() == 'none' and path[-1] not in _WITH_NONE:
+        value = '~'
+    forced = parse_text(re.sub(r'^!!float(?=\S)', '!!float ', value), f'--force_yml {text}')
     tree.problems += [(path + where, message, '--force_yml') for where, message, _ in forced.problems]
     message = apply_override(tree, key, forced.data, mark='--force_yml')
     if message:

@@ -19,6 +19,13 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from tests.utils.option_files import RUN, write
 
 
+@pytest.mark.parametrize('text', ['cache=none', 'cache:type=none', 'cache={type: none}'])
+def test_none_is_a_name_where_a_type_is_called_so(tmp_path, text):
+    options, _ = load_options(write(tmp_path, RUN), [f'datasets:train:{text}', 'train:grad_clip:type=none'])
+    assert options['datasets']['train']['cache']['type'] == 'none'
+    assert options['train']['grad_clip']['type'] == 'none'
+
+
 @pytest.mark.parametrize(
     ('text', 'value'),
     [
