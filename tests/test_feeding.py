@@ -74,6 +74,15 @@ def test_a_mixture_logs_the_epoch_of_each_part(train, tiny_root):
     assert events(tiny_root, 'again') == events(tiny_root, 'mixture')
 
 
+def test_keys_of_a_set_go_to_the_entries_that_take_them(train, tiny_root):
+    """A file with a `base` has its folders: an entry that makes its inputs of targets takes no `dataroot_lq`."""
+    made = {'name': 'made', 'type': 'DegradationDataset', 'degradations': [{'type': 'Grayscale'}]}
+    train(options_with('some', mix=[{'name': 'real', 'weight': 3}, made]))
+    resolved = yaml.safe_load((tiny_root / 'experiments' / 'some' / 'resolved.yml').read_text())
+    real, made = resolved['datasets']['train']['mix']
+    assert 'dataroot_lq' in real and 'dataroot_lq' not in made and real['dataroot_gt'] == made['dataroot_gt']
+
+
 def test_inputs_are_made_of_targets(train, tiny_root):
     degradations = [{'type': 'CameraBefore'}, {'type': 'JPEG', 'prob': 0.5}]
     options = options_with('made', type='DegradationDataset', degradations=degradations)
@@ -92,6 +101,7 @@ def test_inputs_are_made_of_targets(train, tiny_root):
         ({'mix': [{'name': 'a', 'weight': 0}]}, 'datasets.train.mix[0].weight'),
         ({'mix': [{'name': 'a', 'gt_sise': 8}]}, "datasets.train.mix[0].gt_sise: unknown key; did you mean 'gt_size'?"),
         ({'mix': [{'name': 'a'}], 'gt_size': 'x'}, 'datasets.train.gt_size: expected int'),
+        ({'mix': [{'name': 'a'}], 'gt_sise': 8}, "datasets.train.gt_sise: unknown key; did you mean 'gt_size'?"),
         ({'mix': []}, 'datasets.train.mix: expected a list of sets'),
         ({'cache': 'dsk'}, 'datasets.train.cache'),
         ({'photometric': {'target': 'lq'}}, 'changes nothing'),

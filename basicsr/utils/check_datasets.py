@@ -3,7 +3,7 @@
 from typing import Any
 
 from basicsr.utils.checker import Checker, dotted, options_section
-from basicsr.utils.errors import suggest
+from basicsr.utils.errors import OptionError, suggest
 from basicsr.utils.explain import Path, describe
 from basicsr.utils.option_tree import Tree, entry_name
 from basicsr.utils.registry import DATASET_REGISTRY, DEGRADATION_REGISTRY
@@ -60,7 +60,10 @@ class DatasetChecker(Checker):
         return {**loader, 'name': loader.get('name') or key, **(checked or {})}
 
     def mixture(self, key: str, options: dict, path: Path) -> dict:
-        """Check a set that is a mixture: what its entries do not give, they have from the set itself."""
+        """Check a set that is a mixture: what its entries do not give, they have from the set itself.
+
+        A key that is for some entries alone (`dataroot_lq`, where others make their inputs) goes to these.
+        """
         shared = {k: v for k, v in options.items() if k not in ('mix', 'name')}
         of_loader = {k: v for k, v in shared.items() if k in LoaderOptions.model_fields}
         result = self.collect(check_section(LoaderOptions, {'type': 'MixedDataset', **of_loader}, path)) or {}
@@ -68,14 +71,19 @@ class DatasetChecker(Checker):
             self.problems.append((path + ('mix',), 'is for training: validate on each set by itself, as `val_<name>`'))
 
         entries, names = [], []
-        for index, entry in enumerate(options['mix'] if isinstance(options['mix'], list) else []):
+        given = options['mix'] if isinstance(options['mix'], list) else []
+        keys_of_entries = [_keys_of({**shared, **entry}) for entry in given if isinstance(entry, dict)]
+        for index, entry in enumerate(given):
             where = path + ('mix', index)
             if not isinstance(entry, dict):
                 self.problems.append((where, f'expected a set: {{name: ..., weight: ..., ...}}, got {describe(entry)}'))
                 continue
             common = {k: entry[k] for k in MixOptions.model_fields if k in entry}
             common = self.collect(check_section(MixOptions, common, where)) or {}
-            entries.append({**self.inheriting(key, shared, entry, path, where), **common})
+            keys = _keys_of({**shared, **entry})
+            of_others = set().union(*keys_of_entries) - keys if keys else ()
+            inherited = {k: v for k, v in shared.items() if k not in of_others}
+            entries.append({**self.inheriting(key, inherited, entry, path, where), **common})
             names.append(common.get('name'))
         repeated = sorted({name for name in names if name and names.count(name) > 1})
         if repeated or not names:
@@ -138,3 +146,12 @@ class DatasetChecker(Checker):
             DEGRADATION_REGISTRY.get(options['type'])(**{k: v for k, v in options.items() if k != 'type'})
         except ValueError as error:
             self.problems.append((path, f'{options["type"]}: {error}'))
+
+
+def _keys_of(options: dict) -> set[str]:
+    """Return the keys that the type of a set declares; nothing for one that does not tell."""
+    try:
+        section = options_section(DATASET_REGISTRY.get(options['type']))
+    except (KeyError, TypeError, OptionError):  # said where the set is checked
+        return set()
+    return set() if section is None else set(section.model_fields)
