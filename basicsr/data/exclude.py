@@ -8,6 +8,10 @@ from pathlib import Path
 from basicsr.utils.errors import DataError, suggest
 from basicsr.utils.logger import get_root_logger
 
+# The next step after an error in a photograph of a training set.
+REMEDY = 'repair or remove what is damaged, or name it in `exclude:` (tools/audit_data.py writes the list)'
+_NUM_EXAMPLES = 5
+
 
 def read_exclude(path: str) -> list[str]:
     """Return the names in a file: one per line, up to a `#` that begins the line or follows a space.
@@ -23,6 +27,18 @@ def read_exclude(path: str) -> list[str]:
         raise DataError(f'{path}: is not a text file in UTF-8') from None
     names = (re.split(r'(?:^|\s)#', line, maxsplit=1)[0].strip() for line in lines)
     return [name for name in names if name]
+
+
+def unreadable(errors: Sequence[DataError], looked_at: str, section: str) -> DataError:
+    """Return one error for images of a set that cannot be read: how many, the first of them, and the next step.
+
+    Args:
+        looked_at: how many images that is, in words: `8 pairs`.
+        section: where the set stands in the option file: `datasets.train`.
+    """
+    lines = ''.join(f'\n    {error}' for error in errors[:_NUM_EXAMPLES])
+    more = '\n    ...' if len(errors) > _NUM_EXAMPLES else ''
+    return DataError(f'{section}: in {looked_at}, {len(errors):,} images cannot be read:{lines}{more}\n{REMEDY}')
 
 
 def leave_out(

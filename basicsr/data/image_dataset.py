@@ -110,11 +110,14 @@ class ImageDataset(Dataset):
         self.source = ImageSource(lmdb, region=self.phase == 'train')
 
     def prepare(self) -> None:
-        """Build the pixel cache, as far as the option `cache` asks for it; until then, images are decoded."""
+        """Build the pixel cache, as far as the option `cache` asks for it; until then, images are decoded.
+
+        Raises:
+            DataError: images of a training set cannot be read; names them.
+        """
         options = self.own.cache
         if self.phase == 'train' or options.type != 'auto':
-            region = self.phase == 'train'
-            self.source = build_source(self._lmdb, options, self._files, self.section, region)
+            self.source = build_source(self._lmdb, options, self._files, self.section, self.phase == 'train')
 
     def read(self, index: int) -> dict:
         """Return a raw sample: images as tensors (3, H, W), RGB, with the bits of their files, and what was drawn.

@@ -40,15 +40,23 @@ class ImageSource:
 
 
 def build_source(
-    file_client: FileClient | None, options: CacheOptions, paths: Sequence[str], section: str, region: bool = False
+    file_client: FileClient | None,
+    options: CacheOptions,
+    paths: Sequence[str],
+    section: str,
+    for_training: bool = False,
 ) -> ImageSource:
     """Return the source of a set of pictures, its cache built.
 
     Args:
         section: where the set stands in the option file, for messages: `datasets.train`.
+        for_training: only crops of the pictures are read, but of every one of them.
+
+    Raises:
+        DataError: names pictures that cannot be read, as far as they were decoded for training.
     """
     if file_client is None or file_client.backend == 'disk':
-        return ImageSource(None, open_cache(options, paths, section), region)
+        return ImageSource(None, open_cache(options, paths, section, for_training), for_training)
     if options.type in ('disk', 'ram'):
         logging.getLogger('basicsr').warning(
             f'{section}.cache: {options.type} has no effect on LMDBs; the images are decoded whenever they are read'

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from basicsr.data.exclude import unreadable
 from basicsr.utils.errors import DataError
 from basicsr.utils.image_file import read_header
 
@@ -36,17 +37,23 @@ def check_pair_sizes(pairs: Sequence[dict[str, str]], scale: int, tolerance: int
         section: where the set stands in the option file, for the message: `datasets.train`.
 
     Raises:
-        DataError: pairs that do not fit together, with the first of them; or a file that cannot be read.
+        DataError: files that cannot be read, or pairs that do not fit together, with the first of them.
     """
     count = min(len(pairs), _MAX_PAIRS)
-    wrong = []
+    wrong, errors = [], []
     for index in np.linspace(0, len(pairs) - 1, count).astype(int):
         lq_path, gt_path = pairs[index]['lq_path'], pairs[index]['gt_path']
-        lq, gt = image_size(lq_path), image_size(gt_path)
+        try:
+            lq, gt = image_size(lq_path), image_size(gt_path)
+        except DataError as error:
+            errors.append(error)
+            continue
         if not fits(lq, gt, scale, tolerance):
             wrong.append(describe(lq, gt, lq_path, gt_path, scale))
+    looked_at = f'{count:,} pairs' if count == len(pairs) else f'{count:,} pairs looked at, out of {len(pairs):,},'
+    if errors:
+        raise unreadable(errors, looked_at.rstrip(','), section)
     if wrong:
-        looked_at = f'{count:,} pairs' if count == len(pairs) else f'{count:,} pairs looked at, out of {len(pairs):,},'
         more = '\n    ...' if len(wrong) > _NUM_EXAMPLES else ''
         raise DataError(
             f'{section}: {len(wrong):,} of {looked_at} do not fit together at scale {scale}:'

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from basicsr.data.cache_build import Need, Outcome, Survey
 from basicsr.data.disk_cache import DiskCache
+from basicsr.data.exclude import unreadable
 from basicsr.data.ram_cache import RamCache
 from basicsr.utils.misc import sizeof_fmt
 from basicsr.utils.schema import Float, RootPath, Section
@@ -41,16 +42,22 @@ Cache = Annotated[CacheOptions, BeforeValidator(_from_name)]
 PixelCache = DiskCache | RamCache
 
 
-def open_cache(options: CacheOptions, paths: Sequence[str], section: str) -> PixelCache | None:
+def open_cache(
+    options: CacheOptions, paths: Sequence[str], section: str, for_training: bool = False
+) -> PixelCache | None:
     """Build the cache of a set of pictures as far as it is missing and fits; the log says what was chosen.
 
     Every rank and every run may do so at the same time: those that share a folder share the work.
 
     Args:
         section: where the set stands in the option file, for messages: `datasets.train`.
+        for_training: every picture will be needed, so one that cannot be read is an error, and not a warning.
 
     Returns:
         None if all pictures are to be decoded whenever they are read.
+
+    Raises:
+        DataError: names pictures that cannot be read, with `for_training`.
     """
     paths = list(dict.fromkeys(paths))
     if options.type == 'none' or not paths:
@@ -64,6 +71,8 @@ def open_cache(options: CacheOptions, paths: Sequence[str], section: str) -> Pix
         _log().info(f'{title}: decoding {len(chosen):,} of {len(paths):,} images, {size}, into {cache.place}')
 
     outcome = cache.build(chosen, title)
+    if outcome.failures and for_training:
+        raise unreadable(outcome.failures, f'{len(paths):,} images', section)
     _report(title, survey, outcome, reason, cache, options.type == 'auto')
     return cache if survey.num_there or outcome.sizes else None
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from basicsr.data.exclude import REMEDY
 from basicsr.data.feed import feed, pins
 from basicsr.utils.errors import DataError, UserError
 from basicsr.utils.misc import import_cv2, seed_all
@@ -64,7 +65,8 @@ class Stream(Dataset):
         """Return raw sample k, or the `UserError` met while reading it."""
         index = self.index_at(self.seed, k)
         seed_all(self.seed, k)
-        return self.samples[index]
+        sample = self.samples[index]
+        return DataError(f'{sample}\n{REMEDY}') if isinstance(sample, DataError) else sample
 
     def finish_raw(self, batch: Any) -> Any:
         """Turn a batch of raw samples into a batch of items, on the device where it is."""

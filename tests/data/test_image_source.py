@@ -58,7 +58,7 @@ def lmdb_of(paths, folder):
 @pytest.mark.parametrize('region', [False, True])
 @pytest.mark.parametrize('kind', KINDS)
 def test_all_ways_give_the_same_pixels(paths, tmp_path, kind, region):
-    source = source_of(paths, tmp_path, kind, region=region)
+    source = source_of(paths, tmp_path, kind, for_training=region)
     for path in paths:
         expected, img = read_image(path), source.open(path, 'gt')
         assert img.shape == expected.shape and img.dtype == expected.dtype
@@ -75,7 +75,7 @@ def test_lmdb_gives_the_same_pixels(paths, tmp_path):
 def test_the_cache_comes_first_then_regions_then_whole_files(paths, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr('basicsr.utils.image_region.open_region', lambda path: asked.append(path))
-    source = source_of(paths[:2], tmp_path, 'disk', region=True)
+    source = source_of(paths[:2], tmp_path, 'disk', for_training=True)
     for path in paths:
         assert np.array_equal(source.open(path), read_image(path))
     assert asked == paths[2:]
@@ -140,6 +140,6 @@ def test_workers_share_the_cache(paths, tmp_path, kind, start):
 
 def test_an_unbuilt_source_can_be_pickled(paths, tmp_path):
     for kind in ('disk', 'none'):
-        source = pickle.loads(pickle.dumps(source_of(paths, tmp_path, kind, region=True)))
+        source = pickle.loads(pickle.dumps(source_of(paths, tmp_path, kind, for_training=True)))
         assert np.array_equal(source.open(paths[0])[:, :], read_image(paths[0]))
         assert (source.cache is None) == (kind == 'none')

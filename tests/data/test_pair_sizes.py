@@ -84,6 +84,17 @@ def test_all_wrong_pairs_are_counted_and_five_shown(tmp_path):
     check_pair_sizes(pairs[:4], 2, 2, 'datasets.val')
 
 
+def test_all_files_that_are_no_pictures_are_named(tmp_path):
+    pairs = write_pairs(tmp_path, [((10, 10), (10, 10))] * 4)
+    for pair in pairs[1:3]:
+        Path(pair['lq_path']).write_bytes(b'')
+    with pytest.raises(DataError) as error:
+        check_pair_sizes(pairs, 1, 1, 'datasets.train')
+    first, *lines, remedy = str(error.value).splitlines()
+    assert first == 'datasets.train: in 4 pairs, 2 images cannot be read:'
+    assert lines == [f'    {pair["lq_path"]}: the file is empty' for pair in pairs[1:3]] and '`exclude:`' in remedy
+
+
 def test_of_many_pairs_some_are_looked_at(tmp_path, monkeypatch):
     monkeypatch.setattr(pair_sizes, '_MAX_PAIRS', 5)
     pairs = write_pairs(tmp_path, [((10, 10), (10, 10))] * 12 + [((10, 10), (11, 10))])

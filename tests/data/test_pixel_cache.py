@@ -397,6 +397,19 @@ def test_unreadable_pictures_are_named_and_do_not_stop_the_rest(pictures, tmp_pa
     assert len(warnings) == 1 and '2 images cannot be read; the first: ' in warnings[0] and str(tmp_path) in warnings[0]
 
 
+def test_training_does_not_begin_with_unreadable_pictures(pictures, tmp_path):
+    content = Path(pictures[0]).read_bytes()
+    broken = [str(tmp_path / f'broken_{i}.png') for i in range(7)]
+    for path in broken:
+        Path(path).write_bytes(content[: len(content) // 2])
+    options = CacheOptions(type='disk', dir=str(tmp_path / 'cache'))
+    with pytest.raises(DataError) as error:
+        open_cache(options, [*pictures, *broken], 'datasets.train', for_training=True)
+    first, *lines = str(error.value).splitlines()
+    assert first == f'datasets.train: in {len(pictures) + 7} images, 7 images cannot be read:'
+    assert sum('broken_' in line for line in lines) == 5 and lines[-2] == '    ...' and '`exclude:`' in lines[-1]
+
+
 def test_a_picture_that_changes_while_it_is_read_is_not_kept(pictures, tmp_path, monkeypatch, caplog):
     def read_slowly(path):
         img = read_image(path)
