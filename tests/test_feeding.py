@@ -33,6 +33,16 @@ def test_losses_are_the_same_with_and_without_cache(train, tiny_root, num_worker
     assert len(list((tiny_root / 'pixel_cache').rglob('*.npy'))) == 10
 
 
+def test_a_run_goes_on_with_another_cache(train, tiny_root, capfd):
+    """Where a disk has become full, the cache is changed and the run resumed: the pixels are the same."""
+    train(options_with('run', mix=[{'name': 'real', 'cache': 'disk'}]))
+    whole = events(tiny_root, 'run')
+    (tiny_root / 'experiments' / 'run' / 'training_states' / '12.state').unlink()
+    train(options_with('run', mix=[{'name': 'real', 'cache': 'none'}]), '--auto_resume')
+    assert events(tiny_root, 'run')[-1] == whole[-1]
+    assert 'Resuming training' in capfd.readouterr().err
+
+
 def test_the_cache_is_built_by_default_and_used_by_the_next_run(train, tiny_root, capfd):
     train(options_with('first'))
     assert 'Pixel cache of datasets.train: disk, 10 images' in capfd.readouterr().err

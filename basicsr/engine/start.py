@@ -33,7 +33,7 @@ _SAME_ON_RESUME = (
     ('train', 'scheduler'),
 )
 # Of those, what has no influence on the result.
-_FREE_ON_RESUME = {'datasets.train.num_worker_per_gpu', 'datasets.train.pin_memory', 'datasets.train.name'}
+_FREE_ON_RESUME = re.compile(r'datasets\.train(\.mix\[\d+\])?\.(num_worker_per_gpu|pin_memory|name|cache(\..+)?)')
 _ABSENT = object()
 
 
@@ -232,7 +232,7 @@ def _differences(path: str, before: object, after: object) -> list[str]:
         return [line for key in keys for line in _differences(f'{path}.{key}', before.get(key), after.get(key))]
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         return [line for i, pair in enumerate(zip(before, after)) for line in _differences(f'{path}[{i}]', *pair)]
-    return [] if before == after or path in _FREE_ON_RESUME else [f'{path}: {before!r} -> {after!r}']
+    return [] if before == after or _FREE_ON_RESUME.fullmatch(path) else [f'{path}: {before!r} -> {after!r}']
 
 
 def seed_iteration(seed: int, rank: int, current_iter: int) -> None:

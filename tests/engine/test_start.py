@@ -286,6 +286,7 @@ class TestChangedOptions:
             ({'train__calibration_iter': 5}, ['train.calibration_iter: 100 -> 5']),
             ({'datasets__train__gt_size': 32}, ['datasets.train.gt_size: 24 -> 32']),
             ({'datasets__train__num_worker_per_gpu': 8, 'datasets__train__name': 'x'}, []),
+            ({'datasets__train__cache': {'type': 'none', 'dir': 'c', 'max_gb': None}}, []),
             ({'datasets__train__pin_memory': True, 'datasets__val': {'x': 1}}, []),
             ({'train__total_iter': 1000}, []),  # training on for longer
         ],
