@@ -1,6 +1,7 @@
 """Finds image pairs in folders, in LMDBs, or by a list of names. Pairs are `{'lq_path': ..., 'gt_path': ...}`."""
 
 import functools
+import logging
 import os
 import re
 from collections.abc import Collection, Sequence
@@ -10,8 +11,15 @@ from basicsr.utils.errors import DataError
 from basicsr.utils.misc import scandir
 
 _LIGHT = ('.exr', '.hdr')
-IMAGE_EXTENSIONS = ('.bmp', '.jp2', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp', *_LIGHT)
+IMAGE_EXTENSIONS = (
+    '.bmp', '.jfif', '.jp2', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp', *_LIGHT,
+)  # fmt: skip
 _NUM_EXAMPLES = 5
+# Photographs of formats that are not read: who has them in a folder believes that they are trained on.
+_NOT_READ = (
+    '.3fr', '.arw', '.avif', '.cr2', '.cr3', '.dng', '.heic', '.heif', '.jxl', '.nef', '.orf', '.psd', '.raf',
+    '.rw2',
+)  # fmt: skip
 # What a line of a list begins with: `name (h,w,c)`, or `name.jpg`, each followed by anything.
 _BEFORE_SIZE = re.compile(r'(\S.*?)\s+\(\s*\d+\s*,\s*\d+\s*(?:,\s*\d+\s*)?\)')
 _TO_ENDING = re.compile(rf'(\S.*?(?:{"|".join(map(re.escape, IMAGE_EXTENSIONS))}))(?=\s|$)', re.IGNORECASE)
@@ -23,7 +31,7 @@ def as_roots(roots: str | list[str]) -> list[str]:
 
 
 def paths_from_folder(folder: str) -> list[str]:
-    """Return the paths of the images in a folder, sorted; other files are left out."""
+    """Return the paths of the images in a folder, sorted; other files are left out, photographs with a warning."""
     return [os.path.join(folder, name) for name in _image_names(folder)]
 
 
@@ -190,7 +198,14 @@ def _names_by_stem(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _image_names(folder: str) -> list[str]:
-    return [name for name in scandir(folder) if name.lower().endswith(IMAGE_EXTENSIONS)]
+    names = list(scandir(folder))
+    passed_over = [name for name in names if name.lower().endswith(_NOT_READ)]
+    if passed_over:
+        logging.getLogger('basicsr').warning(
+            f'{folder}: {len(passed_over):,} photographs are passed over, the first is {passed_over[0]}: convert '
+            'to TIFF, PNG or JPEG those that are to be used'
+        )
+    return [name for name in names if name.lower().endswith(IMAGE_EXTENSIONS)]
 
 
 def _existing_folders(folders: Sequence[str], keys: Sequence[str], section: str) -> Sequence[str]:

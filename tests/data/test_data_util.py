@@ -44,6 +44,14 @@ def test_pairs_are_matched_by_name_in_sorted_order(folders):
     assert paths_from_folder(lq) == [f'{lq}/a.png', f'{lq}/b.png']
 
 
+def test_photographs_of_other_formats_are_not_passed_over_in_silence(folders, caplog):
+    lq, gt = folders(['a.jfif', 'b.HEIC', 'c.cr3'], ['a.jpg', 'notes.txt'])
+    with caplog.at_level('WARNING', 'basicsr'):
+        assert names(paired_paths_from_folder([lq, gt])) == [('a.jfif', 'a.jpg')]
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning.startswith(f'{lq}: 2 photographs are passed over, the first is b.HEIC: convert')
+
+
 def test_names_by_template_and_other_endings(folders):
     pairs = paired_paths_from_folder(folders(['a_x4.jpg', 'b_x4.JPG'], ['a.png', 'b.tif']), filename_tmpl='{}_x4')
     assert names(pairs) == [('a_x4.jpg', 'a.png'), ('b_x4.JPG', 'b.tif')]

@@ -45,8 +45,9 @@ def _lead(audit: Audit) -> str:
     faults = sum(bool(row.faults) for row in audit.rows)
     remarks = sum(bool(row.findings) for row in audit.rows) - faults
     good = len(audit.rows) - faults - remarks
+    of_faults = 'fault' if faults else 'good'
     return (
-        f'{len(audit.rows):,} pairs: <span class="fault">{faults:,} with faults</span> (in <a href="exclude.txt">'
+        f'{len(audit.rows):,} pairs: <span class="{of_faults}">{faults:,} with faults</span> (in <a href="exclude.txt">'
         f'exclude.txt</a>), <span class="remark">{remarks:,} with remarks</span>, <span class="good">{good:,} without'
         '</span>. All numbers: <a href="audit.csv">audit.csv</a>.'
     )
@@ -120,9 +121,7 @@ def _plots(audit: Audit, limits: Thresholds) -> str:
     if targets:
         plots += [
             hue_bars(np.mean([gt.hues for gt in targets], 0).tolist(), 'hue of training targets, h_ab (C* above 20)'),
-            histogram(
-                [100 * gt.saturated_100 for gt in targets], 'saturated pixels (S above 100/255), % of a target', 0
-            ),
+            histogram([100 * gt.saturated_100 for gt in targets], 'saturated (S above 100/255), % of a target', 0),
         ]
         covered = _hues(named_hues(targets))
     legend = '<p class="small">Dashed in red: where a fault begins. Number on the left: pairs in the highest bar.</p>'
