@@ -38,7 +38,7 @@ def unreadable(errors: Sequence[DataError], looked_at: str, section: str) -> Dat
     """
     lines = ''.join(f'\n    {error}' for error in errors[:_NUM_EXAMPLES])
     more = '\n    ...' if len(errors) > _NUM_EXAMPLES else ''
-    return DataError(f'{section}: in {looked_at}, {len(errors):,} images cannot be read:{lines}{more}\n{REMEDY}')
+    return DataError(f'{section}: of {looked_at}, {len(errors):,} cannot be read:{lines}{more}\n{REMEDY}')
 
 
 def leave_out(

@@ -91,7 +91,7 @@ def test_all_files_that_are_no_pictures_are_named(tmp_path):
     with pytest.raises(DataError) as error:
         check_pair_sizes(pairs, 1, 1, 'datasets.train')
     first, *lines, remedy = str(error.value).splitlines()
-    assert first == 'datasets.train: in 4 pairs, 2 images cannot be read:'
+    assert first == 'datasets.train: of 4 pairs, 2 cannot be read:'
     assert lines == [f'    {pair["lq_path"]}: the file is empty' for pair in pairs[1:3]] and '`exclude:`' in remedy
 
 

@@ -406,7 +406,7 @@ def test_training_does_not_begin_with_unreadable_pictures(pictures, tmp_path):
     with pytest.raises(DataError) as error:
         open_cache(options, [*pictures, *broken], 'datasets.train', for_training=True)
     first, *lines = str(error.value).splitlines()
-    assert first == f'datasets.train: in {len(pictures) + 7} images, 7 images cannot be read:'
+    assert first == f'datasets.train: of {len(pictures) + 7} images, 7 cannot be read:'
     assert sum('broken_' in line for line in lines) == 5 and lines[-2] == '    ...' and '`exclude:`' in lines[-1]
 
 
