@@ -19,6 +19,7 @@ setup(
     extras_require={
         'audit': ['imagehash>=4.3'],
         'report': ['matplotlib>=3.8'],
+        'ray': ['ray>=2.9'],
         'exr': ['OpenEXR>=3.3'],
         'vips': ['pyvips[binary]>=3.0'],
         'lmdb': ['lmdb>=1.4'],

@@ -18,6 +18,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from basicsr.data import build_dataset, build_stream, build_val_loader
 from basicsr.engine.run import Run
 from basicsr.engine.start import Start, choose_seed, decide_start, seed_iteration, set_deterministic
+from basicsr.engine.stop import STOPPED, StopSignal
 from basicsr.models import build_model
 from basicsr.models.validation import gallery_options, read_references
 from basicsr.utils.cli import run_cli
@@ -99,7 +100,7 @@ def train_iterations(opt: dict, model, run: Run, train_set, val_loaders: list, s
     )
     data_timer, iter_timer = AvgTimer(), AvgTimer()
     bar = tqdm(total=total_iter, initial=start.iteration, unit='iter', disable=None if opt['rank'] == 0 else True)
-    with logging_redirect_tqdm([logger]), bar:
+    with StopSignal() as stop, logging_redirect_tqdm([logger]), bar:
         for current_iter, data in enumerate(stream, start=start.iteration + 1):
             data_timer.record()
             seed_iteration(seed, opt['rank'], current_iter)
@@ -120,6 +121,11 @@ def train_iterations(opt: dict, model, run: Run, train_set, val_loaders: list, s
                 model.save(epoch, current_iter)
             if val_freq and due(current_iter, val_freq, total_iter):
                 validate(model, val_loaders, current_iter, run, opt['val']['save_img'])
+            if stop.asked and current_iter < total_iter:
+                logger.info(f'Asked to stop: saving at iteration {current_iter}; --auto_resume goes on from there.')
+                model.save(epoch, current_iter)
+                run.close(complete=False)
+                sys.exit(STOPPED)
             data_timer.start()
             iter_timer.start()
 

@@ -18,7 +18,7 @@ BELOW = {
     'data': {'color', 'utils'},
     'engine': {'color', 'utils'},
     'models': {'color', 'utils', 'archs', 'losses', 'metrics', 'data', 'engine'},
-    'ablation': {'color', 'utils', 'archs', 'losses', 'metrics', 'data', 'engine', 'models'},
+    'ablation': {'color', 'utils', 'archs', 'losses', 'metrics', 'data', 'engine', 'models', 'train'},
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from basicsr.engine.checkpoint import sweep_partial
 from basicsr.engine.start import Start
+from basicsr.engine.tb_pages import HParamsRow, add_charts, metric_tags
 from basicsr.utils.dist_util import barrier, get_dist_info
 from basicsr.utils.errors import UserError
 from basicsr.utils.logger import JsonLines, MessageLogger, get_root_logger, init_tb_logger
@@ -89,7 +90,7 @@ class Run:
         path = opt['path']
         self.folder = Path(path['experiments_root'])
         self.tb_folder = Path(path['tb_root'])
-        self.tb_logger = self.metrics = self.lock = None
+        self.tb_logger = self.hparams_row = self.metrics = self.lock = None
         if get_dist_info()[0] == 0:
             with tempfile.TemporaryDirectory() as staging:
                 # Comes first, as the option file may lie in the folder that is archived.
@@ -103,6 +104,9 @@ class Run:
             if opt['logger']['use_tb_logger']:
                 purge_step = start.iteration + 1 if start.mode == 'resume' else None
                 self.tb_logger = init_tb_logger(str(self.tb_folder), purge_step)
+                add_charts(self.tb_logger)
+                if opt['logger']['hparams']:
+                    self.hparams_row = HParamsRow(self.tb_logger, opt['logger']['hparams'], metric_tags(opt))
         barrier()
         get_root_logger(
             log_file=os.path.join(path['log'], f'train_{opt["name"].replace("/", "_")}_{get_time_str()}.log')
@@ -182,8 +186,10 @@ class Run:
             event |= {f'input_{name}': value for name, value in inputs.items()}
             self.metrics.write(event | ({'gates': gates} if gates else {}))
 
-    def close(self) -> None:
+    def close(self, complete: bool = True) -> None:
         """Flush and close the curves, and leave the folder to other processes."""
+        if self.hparams_row is not None and complete:
+            self.hparams_row.close()
         if self.tb_logger is not None:
             self.tb_logger.close()
         if self.lock is not None:

@@ -171,6 +171,9 @@ class LoggerOptions(Section):
         5000, 'save weights and training state every so many iterations, and at the end', gt=0
     )
     use_tb_logger: Bool = _key(True, 'write TensorBoard files')
+    hparams: dict[Str, Bool | Int | Float | Str] | None = _key(
+        None, "the run's row in TensorBoard's table HPARAMS: column -> value; grids fill it in"
+    )
     ledger_freq: Int | None = _key(
         100, 'compare the gradients of the terms every so many iterations; `~` for never', gt=0
     )
