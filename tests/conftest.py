@@ -91,3 +91,15 @@ def train(tiny_root: Path):
             close_root_logger()
 
     return run
+
+
+@pytest.fixture
+def package_log(caplog):
+    """The log of the package, which keeps its lines to itself once it is set up, reaches `caplog`."""
+    from basicsr.utils.logger import close_root_logger, get_root_logger
+
+    logger = get_root_logger()
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+    close_root_logger()

@@ -16,19 +16,11 @@ from basicsr.data.pixel_cache import CacheOptions
 from basicsr.utils.errors import DataError
 from basicsr.utils.file_client import FileClient
 from basicsr.utils.img_util import read_image
-from basicsr.utils.logger import close_root_logger, get_root_logger
 
 KINDS = ('auto', 'disk', 'ram', 'none')
 
 
-@pytest.fixture(autouse=True)
-def _log(caplog):
-    """The log of the package, which keeps its lines to itself once it is set up, reaches `caplog`."""
-    logger = get_root_logger()
-    logger.addHandler(caplog.handler)
-    yield
-    logger.removeHandler(caplog.handler)
-    close_root_logger()
+pytestmark = pytest.mark.usefixtures('package_log')
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from basicsr.data.disk_cache import DiskCache
 from basicsr.data.pixel_cache import Cache, CacheOptions, open_cache
 from basicsr.utils.errors import DataError
 from basicsr.utils.img_util import read_image
-from basicsr.utils.logger import close_root_logger, get_root_logger
 from basicsr.utils.schema import Section, check_section
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,14 +28,7 @@ DATA = ROOT.parent / 'shared' / 'data'
 SIZES = [(17, 23), (40, 33), (1, 5), (64, 64), (31, 100), (128, 96)]
 
 
-@pytest.fixture(autouse=True)
-def _log(caplog):
-    """The log of the package, which keeps its lines to itself once it is set up, reaches `caplog`."""
-    logger = get_root_logger()
-    logger.addHandler(caplog.handler)
-    yield
-    logger.removeHandler(caplog.handler)
-    close_root_logger()
+pytestmark = pytest.mark.usefixtures('package_log')
 
 
 @pytest.fixture

@@ -1,35 +1,16 @@
 """The command line that cuts sub-images: judged by the files it writes."""
 
-import importlib.util
 import os
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from basicsr.utils.logger import close_root_logger
-
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'extract_subimages.py'
 
 
-@pytest.fixture(autouse=True)
-def _no_log():
-    """Messages go to the console of the test, whatever logger an earlier test has set up."""
-    close_root_logger()
-    yield
-    close_root_logger()
-
-
-@pytest.fixture(scope='module')
-def tool():
-    saved = list(sys.path)
-    spec = importlib.util.spec_from_file_location('extract_subimages', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    sys.path[:] = saved
+pytestmark = pytest.mark.usefixtures('console_log')
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Demo data: judged by OpenCV's own colour conversion and PSNR, and by the files on disk."""
 
 import filecmp
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import cv2
@@ -13,16 +11,6 @@ import pytest
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'make_demo_data.py'
 SPLITS = ('train', 'val', 'val_color')
 SMALL = ('--pairs', '6', '--val-pairs', '4', '--size', '48')
-
-
-@pytest.fixture(scope='module')
-def tool():
-    saved = list(sys.path)
-    spec = importlib.util.spec_from_file_location('make_demo_data', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    sys.path[:] = saved
 
 
 @pytest.fixture(scope='module')

@@ -1,8 +1,6 @@
 """The command line that writes LMDBs: judged by the dataset that reads them."""
 
-import importlib.util
 import os
-import sys
 from pathlib import Path
 
 import cv2
@@ -10,27 +8,11 @@ import numpy as np
 import pytest
 
 from basicsr.data import build_dataset
-from basicsr.utils.logger import close_root_logger
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'prepare_lmdb.py'
 
 
-@pytest.fixture(autouse=True)
-def _no_log():
-    """Messages go to the console of the test, whatever logger an earlier test has set up."""
-    close_root_logger()
-    yield
-    close_root_logger()
-
-
-@pytest.fixture(scope='module')
-def tool():
-    saved = list(sys.path)
-    spec = importlib.util.spec_from_file_location('prepare_lmdb', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    sys.path[:] = saved
+pytestmark = pytest.mark.usefixtures('console_log')
 
 
 @pytest.fixture

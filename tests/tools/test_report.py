@@ -1,6 +1,5 @@
 """The command `tools/report.py`, and its page in a browser."""
 
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -16,11 +15,8 @@ BROWSER = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', '
 
 
 @pytest.fixture(scope='module')
-def main():
-    spec = importlib.util.spec_from_file_location('report_tool', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def main(tool):
+    return tool.main
 
 
 @pytest.fixture(scope='module')

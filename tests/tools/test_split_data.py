@@ -1,8 +1,6 @@
 """The command line of the split, on pictures of a few rooms: judged by the files it writes."""
 
-import importlib.util
 import os
-import sys
 from pathlib import Path
 
 import cv2
@@ -10,28 +8,12 @@ import numpy as np
 import pytest
 
 from basicsr.data.data_util import paired_paths_from_folder, paired_paths_from_meta_info_file
-from basicsr.utils.logger import close_root_logger
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'split_data.py'
 PARTS = ('train', 'val', 'val_color', 'test')
 
 
-@pytest.fixture(autouse=True)
-def _no_log():
-    """Messages go to the console of the test, whatever logger an earlier test has set up."""
-    close_root_logger()
-    yield
-    close_root_logger()
-
-
-@pytest.fixture(scope='module')
-def tool():
-    saved = list(sys.path)
-    spec = importlib.util.spec_from_file_location('split_data', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    sys.path[:] = saved
+pytestmark = pytest.mark.usefixtures('console_log')
 
 
 @pytest.fixture(scope='module')
