@@ -285,3 +285,14 @@ def test_check_reads_no_reference(tmp_path):
     gates = {'psnr': {'min_delta': 0}}
     file.write_text(yaml.safe_dump(options_with(gates=gates, gates_reference='experiments/none')))
     assert train_pipeline(str(tmp_path), ['-opt', str(file), '--check']) is None
+
+
+def test_pictures_of_equal_names_do_not_replace_each_other(train, tiny_root):
+    write_pairs(tiny_root / 'data' / 'more', 1, seed=5)
+    options = options_with(save_img=True, val_freq=12)
+    for kind in ('lq', 'gt'):
+        options['datasets']['val'][f'dataroot_{kind}'] = [f'data/val/{kind}', f'data/more/{kind}']
+    train(options)
+    folder = tiny_root / 'experiments' / 'tiny' / 'visualization' / 'val'
+    names = sorted(path.name for path in folder.rglob('*.png'))
+    assert names == ['01_12.png', 'more_lq_00_png_12.png', 'val_lq_00_png_12.png']

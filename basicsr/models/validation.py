@@ -17,7 +17,7 @@ from basicsr.metrics.gates import judge, read_reference
 from basicsr.metrics.scores import Scores
 from basicsr.metrics.scoring import Scorer
 from basicsr.metrics.summary import describe_colors
-from basicsr.models.validation_part import Part, undo_normalization, warn_of_nan, warn_of_unreadable
+from basicsr.models.validation_part import Part, picture_name, undo_normalization, warn_of_nan, warn_of_unreadable
 from basicsr.utils.atomic import write_atomic
 from basicsr.utils.check_validation import has_targets
 from basicsr.utils.dist_util import get_dist_info, values_of_ranks
@@ -92,7 +92,7 @@ class ValidationMixin:
             visuals = undo_normalization(self.get_current_visuals(), dataset_opt)
             path = part.paths[index] = data['lq_path'][0] if 'lq_path' in data else f'{index}'
             if save_img:
-                self._save_picture(visuals['result'], path, name, current_iter)
+                self._save_picture(visuals['result'], picture_name(path, dataloader.dataset), name, current_iter)
             score: dict[str, float] = {}
             if 'gt' in visuals:
                 score = part.scores[index] = scorer(visuals['result'], visuals['gt'])
@@ -146,8 +146,7 @@ class ValidationMixin:
         lines = ''.join(f'\n\t {verdict}' for verdict in verdicts)
         get_root_logger().info(f'Gates {dataset_name}{lines}')
 
-    def _save_picture(self, result: torch.Tensor, lq_path: str, dataset_name: str, current_iter: int | str) -> None:
-        name = os.path.splitext(os.path.basename(lq_path))[0]
+    def _save_picture(self, result: torch.Tensor, name: str, dataset_name: str, current_iter: int | str) -> None:
         folder = os.path.join(self.opt['path']['visualization'], dataset_name)
         if self.is_train:
             path = os.path.join(folder, name, f'{name}_{current_iter}.png')

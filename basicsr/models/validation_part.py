@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -32,6 +34,15 @@ class Part:
         """Return scores by the name of the image."""
         names = short_names(self.paths)
         return Scores({names[index]: row for index, row in rows.items()})
+
+
+def picture_name(lq_path: str, dataset: Any) -> str:
+    """Return the name of a result without ending: that of the input, with its folder where two are called so."""
+    stem = Path(lq_path).stem
+    paths = [pair['lq_path'] for pair in getattr(dataset, 'paths', []) if isinstance(pair, Mapping)]
+    if sum(Path(path).stem == stem for path in paths) < 2:
+        return stem
+    return '_'.join(Path(lq_path).parts[-3:]).replace('.', '_')
 
 
 def undo_normalization(visuals: dict[str, torch.Tensor], dataset_opt: Mapping) -> dict[str, torch.Tensor]:
