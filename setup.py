@@ -27,6 +27,7 @@ setup(
         'onnx': ['onnx>=1.16', 'onnxruntime>=1.18'],
         'test': [
             'pytest>=8',
+            'ray>=2.9',
             'imagehash>=4.3',
             'OpenEXR>=3.3',
             'pyvips[binary]>=3.0',
