@@ -372,6 +372,10 @@ def test_which_differences_of_options_leave_out_one_term(tmp_path):
         options = yaml.safe_load((run / 'resolved.yml').read_text())
         options['train']['losses'][1] |= change
         (run / 'resolved.yml').write_text(yaml.safe_dump(options))
+    for run in runs:  # as a grid writes them
+        options = yaml.safe_load((run / 'resolved.yml').read_text())
+        options['logger'] = {'hparams': {'variant': run.name, 'ssim.loss_weight': 0.0}}
+        (run / 'resolved.yml').write_text(yaml.safe_dump(options))
     found = read_runs(runs)
     assert left_out_terms(found) == {'no_ssim': 'ssim', 'zeroed': 'chroma'}
     base, slower = (found.of(name)[0].options for name in ('full', 'slower'))

@@ -7,7 +7,7 @@ from basicsr.ablation.run_set import RunSet
 from basicsr.utils.option_tree import entry_name
 
 # These differ between any two runs.
-_OF_RUN = ('name', 'manual_seed', 'path.experiments_root', 'path.tb_root', 'path.results_root')
+_OF_RUN = ('name', 'manual_seed', 'path.experiments_root', 'path.tb_root', 'path.results_root', 'logger.hparams')
 _ABSENT = object()
 
 
