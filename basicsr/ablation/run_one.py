@@ -60,6 +60,7 @@ class _Attempt:
         self.place, self.root, self.num_processes = place, root, num_processes
         self.stall_seconds = stall_minutes * 60
         self.began = self.last_beat = time.time()
+        self.refused = place.state / 'refused'
         self.stop_asked = False
         self.stop_at: float | None = None
         self.options_hash = hash_of_file(place.options)
@@ -74,6 +75,7 @@ class _Attempt:
             print(f'{self.place.options}: no such option file, or it is damaged', flush=True)
             return REFUSED
         self.clear_remains()
+        self.refused.unlink(missing_ok=True)
         handlers = {s: signal.signal(s, self.ask_to_stop) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
             self.note('running')
@@ -98,7 +100,8 @@ class _Attempt:
         # Port 0: any free one. No restarts: those are up to the driver.
         launcher = ['-m', 'torch.distributed.run', '--nproc-per-node', str(self.num_processes), '--max-restarts', '0']
         rendezvous = ['--rdzv-backend', 'c10d', '--rdzv-endpoint', 'localhost:0', '--rdzv-id', self.place.name]
-        return [sys.executable, *launcher, *rendezvous, *arguments, '--launcher', 'pytorch']
+        refused = ['--refused', str(self.refused)]  # torchrun ends with 1, whatever its ranks end with
+        return [sys.executable, *launcher, *rendezvous, *arguments, '--launcher', 'pytorch', *refused]
 
     def clear_remains(self) -> None:
         """Remove what an attempt left that has nothing to go on from: training would archive it beside the others."""
@@ -132,7 +135,7 @@ class _Attempt:
             return PREEMPTED, 'asked to stop'
         if code < 0:
             return CRASHED, f'killed by {signal.Signals(-code).name}' + ' (out of memory?)' * (code == -9)
-        return (REFUSED if code == REFUSED else CRASHED), f'ended with code {code}'
+        return (REFUSED if code == REFUSED or self.refused.exists() else CRASHED), f'ended with code {code}'
 
     def last_sign(self) -> float:
         """Return when the trainer last wrote a log line."""

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 # How a run, or an attempt at it, ended.
 DONE, CRASHED, REFUSED, BUSY, PREEMPTED = 0, 1, 3, 11, 75
@@ -13,6 +14,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('options', metavar='FILE.yml')
     parser.add_argument('--root', required=True)
     parser.add_argument('--launcher', default='none')
+    parser.add_argument('--refused', type=Path, help='file to make on REFUSED: torchrun has codes of its own')
     args = parser.parse_args(argv)
 
     from basicsr.train import train_pipeline
@@ -23,6 +25,8 @@ def main(argv: list[str] | None = None) -> int:
         train_pipeline(args.root, ['-opt', args.options, '--auto_resume', '--launcher', args.launcher])
     except UserError as error:
         get_root_logger().error(str(error))
+        if args.refused:
+            args.refused.touch()
         return REFUSED
     except RuntimeError as error:  # torch's out of memory is one, on every kind of device
         if 'out of memory' not in str(error):

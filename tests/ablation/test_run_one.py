@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -203,3 +204,15 @@ def test_a_real_run_killed_and_stopped_equals_an_undisturbed_one(written, tiny_r
     ]
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
     assert not list((tiny_root / 'experiments' / 'grid').glob('*_archived_*'))
+
+
+@pytest.mark.slow
+def test_a_mistake_is_one_under_torchrun_too(written, tiny_root):
+    """Two ranks: torchrun ends with 1, a crash, and the same again would be tried."""
+    place = written().runs[0].place
+    shutil.rmtree(tiny_root / 'data' / 'train')
+    command = [sys.executable, '-m', 'basicsr.ablation.run_one', str(place.folder), '--root', str(tiny_root)]
+    environment = os.environ | {'OMP_NUM_THREADS': '1'}
+    done = subprocess.run([*command, '--num_processes', '2'], cwd=REPO, env=environment, check=False)
+    assert done.returncode == REFUSED
+    assert place.status()['code'] == REFUSED and 'no such folder' in place.log.read_text()
