@@ -92,6 +92,8 @@ def main(argv: list[str] | None = None) -> None:
     add('--sbatch', default='', metavar='OPTIONS', help="for slurm, such as '--partition=gpu --time=12:00:00'")
     add('--root', type=Path, default=ROOT, help='project root, where relative paths start (default: this clone)')
     args = parser.parse_args(argv)
+    if args.watch and not args.status:
+        parser.error('--watch goes with --status')
     run_cli(lambda: run(args))
 
 

@@ -1,5 +1,6 @@
 """What `ablate.py` prints: the plan with its cost, and the status."""
 
+import dataclasses
 import shutil
 import sys
 
@@ -15,9 +16,15 @@ def print_status(plan: Plan, clear: bool = False) -> None:
     """Print the table of all runs."""
     if clear and sys.stdout.isatty():
         print('\x1b[2J\x1b[H', end='')
-    rows = rows_of(planned.place for planned in plan.runs)
+    stale = stale_runs(plan)
+    rows = [
+        dataclasses.replace(row, state='stale') if row.name in stale and row.state != 'running' else row
+        for row in rows_of(planned.place for planned in plan.runs)
+    ]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print('\n'.join([*table(rows, width), summary(rows)]), flush=True)
+    if stale:
+        print('stale: made with other options than the grid has now; --redo puts them aside and trains anew')
 
 
 def print_plan(plan: Plan, jobs: int | None) -> None:

@@ -41,7 +41,7 @@ def table(rows: list[Row], width: int | None = None) -> list[str]:
     for row in rows:
         done, total = row.progress.iteration, row.progress.total_iter
         left = duration(row.seconds_left) if row.state == 'running' else ''
-        cells.append((row.name, row.state, f'{done:,}/{total:,}', left, scores(row.progress)))
+        cells.append((row.name, row.state, f'{done:,}/{total:,}' if total else '', left, scores(row.progress)))
     widths = [max(len(row[column]) for row in cells) for column in range(4)]
     lines = ['  '.join([*(text.ljust(w) for text, w in zip(row, widths)), row[4]]).rstrip() for row in cells]
     return [line[:width] for line in lines]

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from basicsr.ablation.grid import read_grid
+from basicsr.ablation.grid_folder import write_grid_folder
+from basicsr.ablation.identity import options_hash
 from basicsr.ablation.plan import check_files, make_plan
 from tests.ablation.conftest import tiny_grid
 from tests.conftest import tiny_options
@@ -127,3 +129,18 @@ def test_missing_data_is_found_before_anything_runs(tiny_root):
     plan = make_plan(read_grid(tiny_root / 'grid.yml'), tiny_root)
     with pytest.raises(ValueError, match=r'variant x: .*data/none'):
         check_files(plan)
+
+
+def test_status_of_an_edited_grid_calls_its_runs_stale(tiny_root):
+    write_grid(tiny_root)
+    plan = make_plan(read_grid(tiny_root / 'grid.yml'), tiny_root)
+    write_grid_folder(plan)
+    place = plan.runs[0].place
+    place.folder.mkdir()
+    (place.folder / 'resolved.yml').write_text(place.options.read_text())
+    (place.folder / 'result.json').write_text(json.dumps({'options_hash': options_hash(plan.runs[0].options)}))
+    assert '2 runs: 1 done, 1 planned' in ablate(tiny_root, '--status').stdout
+
+    write_grid(tiny_root, {'common': {'train:optim_g:lr': 1e-3}})
+    status = ablate(tiny_root, '--status').stdout
+    assert '2 runs: 1 planned, 1 stale' in status and 'other options than the grid has now' in status
