@@ -12,7 +12,7 @@ from basicsr.utils.checker import Checker
 from basicsr.utils.errors import OptionError, suggest
 from basicsr.utils.explain import describe
 from basicsr.utils.option_tree import Tree, entry_name
-from basicsr.utils.schema import Count, Float, Section, Str, check_section
+from basicsr.utils.schema import Bool, Count, Section, Str, check_section
 from basicsr.utils.yaml_file import parse_text
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._+-]{0,79}')
@@ -35,9 +35,7 @@ class GridOptions(Section):
     )
     common: dict = Field({}, description='overrides for all variants')
     exclude: list[Str] = Field([], description='combinations that are left out')
-    interval: Float | None = Field(
-        None, gt=0, lt=1, description='confidence of the intervals that the report must give; needs two seeds'
-    )
+    interval: Bool = Field(False, description='refuse to start where the report could give no 95 % intervals: one seed')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +66,6 @@ class Grid:
     baseline: str
     common: tuple[Override, ...]
     variants: tuple[Variant, ...]
-    interval: float | None
 
 
 def read_grid(path: str | Path) -> Grid:
@@ -108,8 +105,7 @@ class _Reader(Checker):
         baseline = self.baseline(options['baseline'], variants)
         self.raise_problems(str(self.path))
         common = self.overrides(options['common'], ('common',))
-        interval = options['interval']
-        return Grid(self.path, name, tuple(options['seeds']), baseline, common, tuple(variants.values()), interval)
+        return Grid(self.path, name, tuple(options['seeds']), baseline, common, tuple(variants.values()))
 
     def check_name(self, name: str, path: tuple) -> None:
         if not _NAME.fullmatch(name):
@@ -119,7 +115,7 @@ class _Reader(Checker):
         seeds = options['seeds']
         if len(set(seeds)) < len(seeds):
             self.problems.append((('seeds',), 'holds a seed twice: that would be the same run'))
-        if options['interval'] is not None and len(set(seeds)) < 2:
+        if options['interval'] and len(set(seeds)) < 2:
             message = 'needs at least two seeds, as one says nothing of the spread between runs: add seeds'
             self.problems.append((('interval',), message))
 

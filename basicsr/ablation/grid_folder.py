@@ -84,7 +84,6 @@ def write_grid_folder(plan: Plan) -> None:
         'baseline': grid.baseline,
         'variants': {v.name: {o.key: o.value for o in (*grid.common, *v.overrides)} for v in grid.variants},
         'seeds': list(grid.seeds),
-        'interval': grid.interval,
         'runs': {run.place.name: {'variant': run.variant, 'seed': run.seed} for run in plan.runs},
     }
     _write(plan.folder / 'grid.json', json.dumps(about, indent=2) + '\n')

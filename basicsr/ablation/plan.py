@@ -62,8 +62,8 @@ def make_plan(grid: Grid, root: Path) -> Plan:
             notes += [f'{variant.name}: {note}' for note in more]
         except OptionError as error:
             problems.append(str(error))
-    problems += _without_effect(grid, checked, bases)
-    problems += _twins(checked)
+    idle = _without_effect(grid, checked, bases)
+    problems += [*idle.values(), *_twins({name: options for name, options in checked.items() if name not in idle})]
     if problems:
         raise OptionError(f'{grid.path}: nothing was started\n' + '\n'.join(problems))
 
@@ -150,16 +150,17 @@ def _find(node: Any, path: list[str]) -> Any:
     return node
 
 
-def _without_effect(grid: Grid, checked: dict[str, dict], bases: dict) -> list[str]:
-    """Name the variants whose overrides leave everything as it was."""
-    lines = []
+def _without_effect(grid: Grid, checked: dict[str, dict], bases: dict) -> dict[str, str]:
+    """Return what to say of the variants whose overrides leave everything as it was."""
+    lines = {}
     for variant in grid.variants:
         if variant.overrides and variant.name in checked:
             plain, _ = _complete(grid, variant, grid.common, bases)
             if options_hash(plain) == options_hash(checked[variant.name]):
                 keys = ', '.join(override.key for override in variant.overrides)
-                lines.append(
-                    f'variant {variant.name} ({variant.overrides[0].mark}): changes nothing: the base has {keys} so'
+                lines[variant.name] = (
+                    f'variant {variant.name} ({variant.overrides[0].mark}): changes nothing: {keys} '
+                    'is so in the base, or has no influence on weights and scores'
                 )
     return lines
 

@@ -63,7 +63,7 @@ def test_a_whole_option_file_is_a_variant(plan_of, tiny_root):
     'grid, message',
     [
         ({'variants': {'full': {}, 'same': {'train:total_iter': 12}}}, 'variant same (grid.yml line'),
-        ({'variants': {'full': {}, 'same': {'logger:print_freq': 7}}}, 'changes nothing: the base has logger:print_f'),
+        ({'variants': {'full': {}, 'same': {'logger:print_freq': 7}}}, 'changes nothing: logger:print_freq is so in'),
         (
             {'variants': {'full': {}, 'a': {'train:optim_g:lr': 1e-4}, 'b': {'train:optim_g:lr': 1e-4}}},
             'variants a and b: resolve to the same options',
@@ -80,7 +80,7 @@ def test_a_whole_option_file_is_a_variant(plan_of, tiny_root):
         ),
         ({'variants': {'full': {}, 'b': {'manual_seed': 5}}}, 'manual_seed: is set by the grid'),
         ({'baseline': 'ful'}, "baseline: there is no variant 'ful'; did you mean 'full'?"),
-        ({'seeds': [3], 'interval': 0.95}, 'interval: needs at least two seeds'),
+        ({'seeds': [3], 'interval': True}, 'interval: needs at least two seeds'),
         ({'seeds': [3, 3]}, 'seeds: holds a seed twice'),
         ({'seeds': []}, 'seeds: '),
         ({'variants': {}}, 'variants: is empty, and there are no axes'),
@@ -96,6 +96,12 @@ def test_bad_input_is_one_clear_message(plan_of, grid, message):
     with pytest.raises(OptionError) as error:
         plan_of(grid)
     assert message in str(error.value)
+
+
+def test_a_variant_that_changes_nothing_is_one_problem(plan_of):
+    with pytest.raises(OptionError) as error:
+        plan_of({'variants': {'full': {}, 'same': {'train:total_iter': 12}}})
+    assert len(str(error.value).splitlines()) == 2
 
 
 def test_all_problems_of_all_variants_come_at_once(plan_of):
