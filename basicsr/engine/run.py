@@ -105,7 +105,7 @@ class Run:
                 purge_step = start.iteration + 1 if start.mode == 'resume' else None
                 self.tb_logger = init_tb_logger(str(self.tb_folder), purge_step)
                 add_charts(self.tb_logger)
-                if opt['logger']['hparams']:
+                if opt['logger'].get('hparams'):
                     self.hparams_row = HParamsRow(self.tb_logger, opt['logger']['hparams'], metric_tags(opt))
         barrier()
         get_root_logger(

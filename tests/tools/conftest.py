@@ -8,7 +8,7 @@ import pytest
 from basicsr.utils.logger import close_root_logger
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def console_log():
     """Messages go to the console of the test, whatever logger an earlier test has set up."""
     close_root_logger()

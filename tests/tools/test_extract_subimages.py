@@ -10,9 +10,6 @@ import pytest
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'extract_subimages.py'
 
 
-pytestmark = pytest.mark.usefixtures('console_log')
-
-
 @pytest.fixture
 def photos(tmp_path):
     """Two pairs as in DIV2K: the inputs `0001x2.png` are half as large as the targets."""

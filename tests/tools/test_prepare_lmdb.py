@@ -12,9 +12,6 @@ from basicsr.data import build_dataset
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'prepare_lmdb.py'
 
 
-pytestmark = pytest.mark.usefixtures('console_log')
-
-
 @pytest.fixture
 def photos(tmp_path):
     rng = np.random.default_rng(0)

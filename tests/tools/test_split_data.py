@@ -13,9 +13,6 @@ TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'split_data.py'
 PARTS = ('train', 'val', 'val_color', 'test')
 
 
-pytestmark = pytest.mark.usefixtures('console_log')
-
-
 @pytest.fixture(scope='module')
 def photos(tmp_path_factory):
     """Thirty rooms in two views each; the walls of six of them are red. Inputs are JPEG, targets PNG."""
