@@ -20,7 +20,6 @@ class RunSet:
     Attributes:
         name: of the grid, or of the folder that holds the runs.
         baseline: the variant with which the others are compared.
-        overrides: variant -> its changes to the base file, as the grid wrote them.
         notes: what a reader should know: runs that are missing, or left out.
     """
 
@@ -28,7 +27,6 @@ class RunSet:
     folder: Path
     baseline: str
     runs: list[RunData]
-    overrides: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -58,7 +56,6 @@ def read_runs(source: Path | Sequence[Path], baseline: str | None = None) -> Run
     folder = found[0].folder if len(found) == 1 else paths[0].resolve().parent
     runs = [run for part in found for run in part.runs]
     _check_distinct(runs)
-    overrides = {variant: change for part in found for variant, change in part.overrides.items()}
     notes = [note for part in found for note in part.notes]
 
     known = list(dict.fromkeys(run.variant for run in runs))
@@ -71,7 +68,7 @@ def read_runs(source: Path | Sequence[Path], baseline: str | None = None) -> Run
     if chosen not in {run.variant for run in kept}:
         raise DataError(f'baseline {chosen}: none of its runs was validated, so there is nothing to compare with')
     name = found[0].name if len(found) == 1 else ', '.join(known)
-    return RunSet(name, folder, chosen, kept, overrides, notes)
+    return RunSet(name, folder, chosen, kept, notes)
 
 
 def _read_folder(path: Path) -> RunSet:
@@ -113,7 +110,7 @@ def _as_grid(path: Path, grid: dict[str, Any], runs: list[RunData]) -> RunSet:
         raise DataError(f'{path}: none of its runs is of a variant of the grid ({", ".join(order)})')
     names = [*order, *(run.variant for run in kept)]
     baseline = grid.get('baseline') or next((name for name in _BASELINES if name in names), names[0])
-    return RunSet(str(grid.get('name') or path.resolve().name), path, str(baseline), kept, variants, notes)
+    return RunSet(str(grid.get('name') or path.resolve().name), path, str(baseline), kept, notes)
 
 
 def _read_grid(file: Path) -> dict[str, Any]:
