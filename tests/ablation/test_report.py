@@ -17,7 +17,7 @@ from basicsr.ablation.report import write_report
 from basicsr.ablation.report.answer import answer
 from basicsr.ablation.report.compare import compare_all, judge_together
 from basicsr.ablation.report.curves import curve_plot
-from basicsr.ablation.report.differences import left_out_terms, option_differences
+from basicsr.ablation.report.differences import fullest_variant, left_out_terms, option_differences
 from basicsr.ablation.report.measure import measure
 from basicsr.ablation.report.metric_names import number, quantity, senses
 from basicsr.ablation.report.plots import pareto_front
@@ -382,6 +382,19 @@ def test_which_differences_of_options_leave_out_one_term(tmp_path):
     assert option_differences(base, slower) == ['train.losses.chroma.loss_weight: 0.36 → 0.5']
     changed = {**base, 'network_g': {'type': 'NAFNet', 'width': 16, 'extra': None}, 'scale': 2}
     assert option_differences(base, changed) == ['network_g.width: 8 → 16', 'network_g.extra: ~', 'scale: 2']
+
+
+def test_what_each_term_contributes_is_compared_with_the_variant_that_has_them_all(tmp_path):
+    grid = write_grid(tmp_path / 'grid', variants=('no_chroma', 'full', 'no_ssim'), num_images=4)
+    assert fullest_variant(read_runs(grid)) == 'full'
+    page = write_report(grid)
+    other = page.parent / 'against_full' / 'report.html'
+    assert 'against_full/report.html compares with full' in page.read_text(encoding='utf-8')
+    assert 'the term chroma' in other.read_text(encoding='utf-8')
+    assert 'the term chroma' not in page.read_text(encoding='utf-8')
+
+    write_report(write_grid(tmp_path / 'usual', num_images=4))
+    assert not list((tmp_path / 'usual').rglob('against_*'))
 
 
 def test_pareto_front():

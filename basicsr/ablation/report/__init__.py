@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from basicsr.ablation.report.differences import left_out_terms
+from basicsr.ablation.report.differences import fullest_variant, left_out_terms
 from basicsr.ablation.report.files import write_files
 from basicsr.ablation.report.markdown import write_markdown
 from basicsr.ablation.report.measure import measure
@@ -28,6 +28,9 @@ def write_report(
 ) -> Path:
     """Compare runs, and write `report.html`, `report.md`, `results.csv`, `per_image.csv` and `results.json`.
 
+    Where another variant than the baseline is the one that others lack a single term of, a second report compares with
+    that one, in the folder `against_<variant>`: what each term contributes.
+
     With one seed the report has no intervals and no tests, and says so.
 
     Args:
@@ -48,6 +51,13 @@ def write_report(
     parts = measure(found, metrics)
     check_known(parts, [metric for pair in pareto or () for metric in pair])
     out = Path(out) if out else found.folder / 'report'
+    full = fullest_variant(found)
+    if baseline is None and full != found.baseline:
+        other = write_report(runs, out / f'against_{full}', full, metrics, pareto)
+        found.notes.append(
+            f'What each term contributes is what is lost when it alone is left out: {other.relative_to(out)} compares '
+            f'with {full}, which lacks none.'
+        )
     left_out = left_out_terms(found)
     write_files(found, parts, out)
     write_atomic(out / MARKDOWN, write_markdown(found, parts, left_out))

@@ -1,5 +1,6 @@
 """What a variant changes in the options, and which of them leave out a single term of the objective."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,12 @@ def left_out_terms(runs: RunSet) -> dict[str, str]:
     return {
         variant: term for variant in runs.variants[1:] if (term := _left_out(base, _options(runs, variant))) is not None
     }
+
+
+def fullest_variant(runs: RunSet) -> str:
+    """Return the variant that most others lack a single term of; the baseline, where none has more."""
+    counts = {name: len(left_out_terms(dataclasses.replace(runs, baseline=name))) for name in runs.variants}
+    return max(runs.variants, key=lambda name: (counts[name], name == runs.baseline))
 
 
 def differences_of(runs: RunSet, variant: str) -> list[str]:
