@@ -21,7 +21,8 @@ from basicsr.inference_picture import check_encoding, restore_picture, write_str
 from basicsr.pretrained import load_pretrained
 from basicsr.utils.cli import run_cli
 from basicsr.utils.errors import DataError, UserError
-from basicsr.utils.image_file import Picture, read_picture, write_picture
+from basicsr.utils.image_file import Picture, read_picture
+from basicsr.utils.image_write import write_picture
 from basicsr.utils.logger import get_root_logger
 
 

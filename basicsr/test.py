@@ -42,16 +42,7 @@ def test_pipeline(root_path: str, argv: list[str] | None = None):
         for note in notes:
             print(f'note: {note}', file=sys.stderr)
         return None
-    if int(os.environ.get('WORLD_SIZE', 1)) > 1:
-        raise UserError(
-            f'this is one of {os.environ["WORLD_SIZE"]} processes, which would overwrite each other: test.py uses one '
-            'process; start it with python, not with torchrun'
-        )
-    if opt['path']['pretrain_network_g'] is None:
-        raise OptionError(
-            f'{args.opt}: path.pretrain_network_g is required: the weights to test; for those of a finished run add\n'
-            '    --force_yml path:pretrain_network_g=experiments/<name>/models/net_g_latest.pth'
-        )
+    check_can_test(opt, args.opt)
     if opt['deterministic']:
         set_deterministic()
 
@@ -84,6 +75,24 @@ def test_pipeline(root_path: str, argv: list[str] | None = None):
         model.validation(loader, current_iter=opt['name'], tb_logger=None, save_img=opt['val']['save_img'])
         scores[name] = dict(model.metric_results)
     return scores
+
+
+def check_can_test(opt: dict, opt_file: str) -> None:
+    """Refuse what a test cannot be made of.
+
+    Raises:
+        UserError: there are several processes, or no weights.
+    """
+    if int(os.environ.get('WORLD_SIZE', 1)) > 1:
+        raise UserError(
+            f'this is one of {os.environ["WORLD_SIZE"]} processes, which would overwrite each other: test.py uses one '
+            'process; start it with python, not with torchrun'
+        )
+    if opt['path']['pretrain_network_g'] is None:
+        raise OptionError(
+            f'{opt_file}: path.pretrain_network_g is required: the weights to test; for those of a finished run add\n'
+            '    --force_yml path:pretrain_network_g=experiments/<name>/models/net_g_latest.pth'
+        )
 
 
 def flags_without_effect(args: argparse.Namespace) -> list[str]:

@@ -16,9 +16,8 @@ from basicsr.utils.image_header import Format, ImageHeader, parse_header, read_h
 from basicsr.utils.image_icc import differs_from_srgb, is_linear_srgb, profile_space, to_srgb_8bit
 from basicsr.utils.image_util import Unreadable, largest, note, turn_upright
 from basicsr.utils.image_vips import VipsError, convert_to_srgb
-from basicsr.utils.image_write import write_picture
 
-__all__ = ['READER_VERSION', 'ImageHeader', 'Picture', 'composite', 'read_header', 'read_picture', 'write_picture']
+__all__ = ['READER_VERSION', 'ImageHeader', 'Picture', 'composite', 'read_header', 'read_picture']
 
 # Part of the keys of pixel caches: raise it whenever the pixels of some file come out differently.
 READER_VERSION = 2

@@ -12,8 +12,9 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from basicsr.utils import image_util
 from basicsr.utils.errors import DataError, UserError
-from basicsr.utils.image_file import Picture, composite, read_header, read_picture, write_picture
+from basicsr.utils.image_file import Picture, composite, read_header, read_picture
 from basicsr.utils.image_icc import differs_from_srgb
+from basicsr.utils.image_write import write_picture
 from basicsr.utils.img_util import read_image
 
 RNG = np.random.RandomState(0)
