@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from basicsr.metrics.scoring import Scorer
-
 from basicsr.metrics.best import Better
 from basicsr.metrics.color_fidelity import BETTER
 from basicsr.metrics.scores import Scores
+from basicsr.metrics.scoring import Scorer
 from basicsr.utils.errors import DataError, OptionError, UserError, suggest
 from basicsr.utils.options import yaml_load
 
